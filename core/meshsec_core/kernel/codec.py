@@ -1,0 +1,84 @@
+"""Canonical JSON: one value, one spelling.
+
+Keys are sorted at every level, UTF-8, no spaces, every field present, every integer a decimal string, `bytes` in base64; no JSON numbers
+at all. A text is canonical iff encoding what it decodes to gives the same bytes, which refuses duplicate keys, other spellings of a number
+and missing or unknown fields in one rule.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from meshsec_core.kernel.errors import Rejected
+
+T = TypeVar("T")
+
+NOT_CANONICAL = "tx/not-canonical"
+MALFORMED = "codec/malformed"
+
+
+def _spell(value: Any) -> Any:
+    """Replace every integer by its decimal text."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return value
+    if kind is dict:
+        return {key: _spell(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [_spell(item) for item in value]
+    if kind is int:
+        return str(value)
+    raise TypeError(f"{kind.__name__} has no canonical form")
+
+
+def plain(value: Any) -> Any:
+    """Turn a struct, container or scalar into what canonical JSON holds: dicts, lists, strings, booleans and None."""
+    return _spell(msgspec.to_builtins(value, str_keys=True))
+
+
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+def encode(value: Any) -> bytes:
+    """Encode to canonical JSON."""
+    return _encode_sorted(_spell(msgspec.to_builtins(value, str_keys=True)))
+
+
+@cache
+def _decoder(kind: Any) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(kind, strict=False).decode
+
+
+def load(raw: bytes, kind: type[T]) -> T:
+    """Decode bytes that this program has encoded itself; the spelling is not checked again."""
+    decoded: T = _decoder(kind)(raw)
+    return decoded
+
+
+def decode(raw: bytes, kind: type[T]) -> T:
+    """Decode canonical JSON into `kind`.
+
+    Raises:
+        Rejected: `codec/malformed` if it is not JSON of that shape; `tx/not-canonical` if its spelling is not the one.
+    """
+    try:
+        value: T = _decoder(kind)(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Rejected(MALFORMED, detail=str(error)[:200]) from None
+    if encode(value) != raw:
+        raise Rejected(NOT_CANONICAL)
+    return value
+
+
+def convert(value: Any, kind: type[T]) -> T:
+    """Read already parsed JSON of any spelling (numbers or strings) into `kind`.
+
+    Raises:
+        Rejected: `codec/malformed` with what is wrong and where.
+    """
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise Rejected(MALFORMED, detail=str(error)[:200]) from None

@@ -1,0 +1,108 @@
+"""SHA-256, Ed25519 and bech32, each by a well-kept library."""
+
+from collections.abc import Callable
+from hashlib import sha256 as _sha256
+
+import bech32
+from nacl import bindings
+from nacl.exceptions import CryptoError
+
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import Address, ValidatorId
+
+Verify = Callable[[bytes, bytes, bytes], bool]
+"""Asks whether (public key, message, signature) is a valid Ed25519 signature; the shell decides how it is computed."""
+
+ADDRESS_BYTES = 20
+BAD_ADDRESS = "crypto/bad-address"
+
+
+def sha256(data: bytes) -> bytes:
+    """Hash once with SHA-256."""
+    return _sha256(data).digest()
+
+
+def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Check an Ed25519 signature; malformed keys and signatures are simply not valid."""
+    if len(public_key) != 32 or len(signature) != 64:
+        return False
+    try:
+        bindings.crypto_sign_open(signature + message, public_key)
+    except (CryptoError, ValueError):
+        return False
+    return True
+
+
+class MemoVerifier:
+    """Remembers the verdict of every (key, message, signature), so that one process verifies each signature once.
+
+    The memo is keyed by the full input and is bounded; its oldest half is forgotten when it is full.
+    """
+
+    def __init__(self, capacity: int = 200_000, check: Verify = verify) -> None:
+        self._capacity = capacity
+        self._check = check
+        self._verdicts: dict[tuple[bytes, bytes, bytes], bool] = {}
+
+    def __call__(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
+        """Answer from the memo, or verify and remember."""
+        question = (public_key, message, signature)
+        verdict = self._verdicts.get(question)
+        if verdict is None:
+            if len(self._verdicts) >= self._capacity:
+                for old in list(self._verdicts)[: self._capacity // 2]:
+                    del self._verdicts[old]
+            verdict = self._verdicts[question] = self._check(public_key, message, signature)
+        return verdict
+
+
+class PrivateKey:
+    """An Ed25519 key made from a 32-byte seed."""
+
+    __slots__ = ("_secret", "public_key")
+
+    def __init__(self, seed: bytes) -> None:
+        self.public_key, self._secret = bindings.crypto_sign_seed_keypair(seed)
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte signature; Ed25519 is deterministic."""
+        return bindings.crypto_sign(message, self._secret)[:64]
+
+
+def address_of(public_key: bytes) -> bytes:
+    """Return the 20-byte address of a public key, as CometBFT and our accounts define it."""
+    return sha256(public_key)[:ADDRESS_BYTES]
+
+
+def bech32_encode(prefix: str, raw: bytes) -> str:
+    """Spell raw bytes in bech32 under a prefix."""
+    text: str = bech32.bech32_encode(prefix, bech32.convertbits(raw, 8, 5))
+    return text
+
+
+def account(prefix: str, raw: bytes) -> Address:
+    """Spell a 20-byte account address."""
+    return Address(bech32_encode(prefix, raw))
+
+
+def operator(prefix: str, raw: bytes) -> ValidatorId:
+    """Spell a 20-byte validator operator address."""
+    return ValidatorId(bech32_encode(prefix + "valoper", raw))
+
+
+def module_account(prefix: str, name: str) -> Address:
+    """Return the address of an account that no key controls: the hash of its name."""
+    return account(prefix, sha256(b"module/" + name.encode())[:ADDRESS_BYTES])
+
+
+def bech32_decode(prefix: str, text: str) -> bytes:
+    """Read a bech32 address of the given prefix.
+
+    Raises:
+        Rejected: `crypto/bad-address` if the checksum, prefix or length is wrong.
+    """
+    found, words = bech32.bech32_decode(text)
+    raw = bech32.convertbits(words, 5, 8, False) if words is not None and found == prefix else None
+    if raw is None or len(raw) != ADDRESS_BYTES or text != text.lower():
+        raise Rejected(BAD_ADDRESS, address=text[:100], prefix=prefix)
+    return bytes(raw)

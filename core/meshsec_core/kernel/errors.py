@@ -1,0 +1,21 @@
+"""The two exceptions that are raised on purpose: refused input, and our own bugs."""
+
+
+class Rejected(Exception):  # noqa: N818
+    """Refused input. The overlay is dropped, the receipt carries `code`, nothing else changes.
+
+    `code` is stable and reads `module/reason`; `facts` are the values a reader needs to mend the input.
+    """
+
+    def __init__(self, code: str, **facts: str | int) -> None:
+        super().__init__(code, facts)
+        self.code = str(code)
+        self.facts = facts
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{name}={value}" for name, value in self.facts.items())
+        return f"{self.code} ({said})" if said else self.code
+
+
+class InvariantViolated(Exception):  # noqa: N818
+    """A bug of ours. The node halts before it signs anything that rests on it."""

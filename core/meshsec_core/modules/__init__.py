@@ -1,0 +1,1 @@
+"""The application modules of a proof-of-stake chain. Start reading at `bank`, then `staking`."""

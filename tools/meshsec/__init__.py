@@ -1,0 +1,1 @@
+"""The face of meshsec: worlds, clients, scenarios and the command line."""
