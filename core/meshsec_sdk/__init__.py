@@ -1,1 +1,4 @@
-"""What programs that talk to a chain share: names and development keys, the mesh file, API schemas and a typed client. Start at `client`."""
+"""What programs that talk to a chain share: names and development keys, the mesh file, API schemas and a typed client.
+
+Start at `client`.
+"""

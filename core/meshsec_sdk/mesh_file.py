@@ -1,0 +1,202 @@
+"""A mesh described: its chains, validators, links and relayers, and the genesis document of each chain.
+
+A mesh comes from a topology's name (`pair`, `triangle`, `star:N`, `full:N`) or from a YAML file (`mesh_yaml`). Everything that is
+derived here is a pure function of the description, so the same mesh has the same first state everywhere.
+"""
+
+import re
+from collections.abc import Iterable
+from itertools import combinations
+from typing import Any
+
+import msgspec
+
+from meshsec_core.kernel.crypto import PrivateKey
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import ONE_E18, Address, Denom
+from meshsec_core.runtime.genesis import Genesis, GenesisValidator
+from meshsec_sdk import names
+from meshsec_sdk.names import ChainName
+
+UNKNOWN_TOPOLOGY = "mesh-file/unknown-topology"
+TOO_MANY_CHAINS = "mesh-file/too-many-chains"
+UNKNOWN_CHAIN = "mesh-file/unknown-chain"
+BAD_LINK = "mesh-file/bad-link"
+
+GENESIS_TIME = 1_735_689_600 * 10**9
+"""2025-01-01 00:00:00 UTC in nanoseconds: where simulated meshes start."""
+
+VALIDATORS = 4
+SELF_BOND = 100_000_000
+"""Base units that each default validator has bonded at genesis."""
+USER_COINS = 1_000_000_000_000
+FAUCET_COINS = 1_000_000_000_000_000
+MAX_CAP = 1_000_000_000
+"""Default cap of a link, in base units of the consumer's coin."""
+MODEL = "mesh"
+RELAYER = "main"
+
+
+class ValidatorSpec(msgspec.Struct, frozen=True):
+    """A validator of the first block."""
+
+    name: str
+    tokens: int = SELF_BOND
+    """Self-bond in base units."""
+
+
+class ChainSpec(msgspec.Struct, frozen=True):
+    """One chain of a mesh."""
+
+    names: ChainName
+    validators: tuple[ValidatorSpec, ...]
+    balances: dict[str, int] = {}
+    """Alias to base units of the chain's coin; users that are not listed have `USER_COINS`."""
+    params: dict[str, dict[str, Any]] = {}
+    """Module name to the fields of its genesis section that differ from the defaults."""
+    engine: str = "embedded"
+
+    @property
+    def name(self) -> str:
+        """Short name: `osmosis`."""
+        return self.names.name
+
+
+class LinkSpec(msgspec.Struct, frozen=True):
+    """One chain lends security to another."""
+
+    provider: str
+    consumer: str
+    model: str = MODEL
+    max_cap: int = MAX_CAP
+    """Most virtual stake that the consumer accepts over this link, in base units of the consumer's coin."""
+    price_e18: int = ONE_E18
+    """Units of the consumer's coin for one unit of the provider's, times 10^18."""
+    discount_bps: int = 0
+    """What the consumer takes off the converted value, in basis points."""
+
+
+class MeshSpec(msgspec.Struct, frozen=True):
+    """A whole mesh."""
+
+    chains: tuple[ChainSpec, ...]
+    links: tuple[LinkSpec, ...]
+    relayers: tuple[str, ...] = (RELAYER,)
+    seed: int = 0
+    """Seeds what a simulation leaves to chance."""
+
+    def chain(self, name: str) -> ChainSpec:
+        """Return a chain by its short name or chain id.
+
+        Raises:
+            Rejected: `mesh-file/unknown-chain`.
+        """
+        for chain in self.chains:
+            if name in (chain.name, chain.names.chain_id):
+                return chain
+        raise Rejected(UNKNOWN_CHAIN, chain=name[:100], known=", ".join(chain.name for chain in self.chains))
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Return each pair of chains that some link joins, in the order of the chains: the connections that relayers open."""
+        order = {chain.name: index for index, chain in enumerate(self.chains)}
+        found = {tuple(sorted((link.provider, link.consumer), key=order.__getitem__)) for link in self.links}
+        return tuple((left, right) for left, right in sorted(found, key=lambda pair: (order[pair[0]], order[pair[1]])))
+
+
+def default_chain(chain: ChainName) -> ChainSpec:
+    """Describe a chain with nothing but defaults."""
+    return ChainSpec(chain, tuple(ValidatorSpec(f"val-{index}") for index in range(VALIDATORS)))
+
+
+def both_ways(pairs: Iterable[tuple[str, str]]) -> tuple[LinkSpec, ...]:
+    """Return two links for every pair: each chain lends to the other."""
+    return tuple(link for left, right in pairs for link in (LinkSpec(left, right), LinkSpec(right, left)))
+
+
+def is_topology(text: str) -> bool:
+    """Tell whether a text is meant as a topology and not as a file."""
+    return re.fullmatch(r"[a-z]+(:[0-9]{1,4})?", text) is not None
+
+
+def topology(text: str) -> MeshSpec:
+    """Build one of the well-known meshes.
+
+    Args:
+        text: `pair`, `triangle`, `star:N` (the first chain in the middle of N chains) or `full:N` (every chain with every other).
+
+    Raises:
+        Rejected: `mesh-file/unknown-topology`, `mesh-file/too-many-chains`.
+    """
+    found = re.fullmatch(r"(pair|triangle|(star|full):([0-9]{1,4}))", text)
+    size = {"pair": 2, "triangle": 3}.get(text) or int(found[3] if found else 0)
+    if found is None or size < 2:
+        raise Rejected(UNKNOWN_TOPOLOGY, topology=text[:100], known="pair, triangle, star:N, full:N (N from 2)")
+    if size > len(names.CHAINS):
+        raise Rejected(TOO_MANY_CHAINS, chains=size, limit=len(names.CHAINS))
+    chains = names.CHAINS[:size]
+    hub = chains[0].name
+    spokes = ((hub, chain.name) for chain in chains[1:])
+    everyone = combinations([chain.name for chain in chains], 2)
+    return MeshSpec(tuple(map(default_chain, chains)), both_ways(spokes if found[2] == "star" else everyone))
+
+
+def check(mesh: MeshSpec) -> None:
+    """Check what ties the parts of a mesh together.
+
+    Raises:
+        Rejected: `mesh-file/unknown-chain`, `mesh-file/bad-link`.
+    """
+    seen: list[tuple[str, str, str]] = []
+    for link in mesh.links:
+        mesh.chain(link.provider), mesh.chain(link.consumer)
+        if link.provider == link.consumer or (link.provider, link.consumer, link.model) in seen:
+            reason = "a chain cannot secure itself" if link.provider == link.consumer else "the link is listed twice"
+            raise Rejected(BAD_LINK, provider=link.provider, consumer=link.consumer, reason=reason)
+        seen.append((link.provider, link.consumer, link.model))
+
+
+def consensus_keys(chain: ChainSpec) -> dict[str, PrivateKey]:
+    """Return the consensus keys of a chain's validators by name."""
+    return {
+        validator.name: names.development_key(names.consensus_path(chain.name, validator.name)) for validator in chain.validators
+    }
+
+
+def balances(mesh: MeshSpec, chain: ChainSpec) -> dict[Address, dict[Denom, int]]:
+    """Return who has how many coins of a chain at genesis: users, the faucet and the relayers."""
+    coins = dict.fromkeys(names.USERS, USER_COINS) | {names.FAUCET: FAUCET_COINS}
+    coins |= {names.relayer_path(relayer): USER_COINS for relayer in mesh.relayers}
+    coins |= chain.balances
+    return {names.address(alias, chain.names): {chain.names.denom: amount} for alias, amount in coins.items() if amount > 0}
+
+
+def genesis_of(mesh: MeshSpec, name: str, time: int = GENESIS_TIME) -> Genesis:
+    """Build the genesis document of one chain of a mesh.
+
+    Args:
+        mesh: the whole mesh; links decide what the chain's models accept.
+        name: the chain's short name.
+        time: genesis time in nanoseconds.
+
+    Raises:
+        Rejected: `mesh-file/unknown-chain`.
+    """
+    chain = mesh.chain(name)
+    keys = consensus_keys(chain)
+    return Genesis(
+        chain_id=chain.names.chain_id,
+        prefix=chain.names.prefix,
+        denom=chain.names.denom,
+        time=time,
+        validators=tuple(
+            GenesisValidator(
+                name=validator.name,
+                operator=names.validator_id(chain.names, validator.name),
+                public_key=keys[validator.name].public_key,
+                tokens=validator.tokens,
+            )
+            for validator in chain.validators
+        ),
+        balances=balances(mesh, chain),
+        modules=chain.params,
+    )
