@@ -34,4 +34,10 @@ class Genesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     balances: dict[Address, dict[Denom, int]]
     modules: dict[str, dict[str, Any]] = {}
     """Module name to the fields of its genesis struct that differ from the defaults."""
+    models: dict[str, str] = {}
+    """Shared-security models that the chain runs: name to version."""
+    max_txs: int = 1_000
+    """Transactions per block."""
+    max_bytes: int = 1_048_576
+    """Bytes of transactions per block."""
     version: str = VERSION
