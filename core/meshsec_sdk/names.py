@@ -57,6 +57,21 @@ def is_chain_name(name: str) -> bool:
     return name != "relayer" and _NAME.fullmatch(name) is not None
 
 
+def is_prefix(text: str) -> bool:
+    """Tell whether a text can be a bech32 prefix here: 2 to 16 lower-case letters."""
+    return re.fullmatch(r"[a-z]{2,16}", text) is not None
+
+
+def is_denom(text: str) -> bool:
+    """Tell whether a text can name a native coin: 3 to 32 lower-case letters and digits, a letter first."""
+    return re.fullmatch(r"[a-z][a-z0-9]{2,31}", text) is not None
+
+
+def is_validator_name(text: str) -> bool:
+    """Tell whether a text can name a validator or a relayer: up to 30 lower-case letters, digits and dashes, a letter first."""
+    return re.fullmatch(r"[a-z][a-z0-9-]{0,29}", text) is not None
+
+
 def chain_name(name: str) -> ChainName:
     """Return prefix and coin of a chain; a name that is not in the list gets its letters as prefix and `u<name>` as coin."""
     for known in CHAINS:

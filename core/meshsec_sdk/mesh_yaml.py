@@ -1,0 +1,159 @@
+"""The mesh file: a mesh in YAML, read with the place of every mistake, and written by `meshsec init`."""
+
+from pathlib import Path
+
+from meshsec_core.kernel.types import ONE_BPS, ONE_E18, Denom
+from meshsec_sdk import mesh_file, names
+from meshsec_sdk.located import BAD_VALUE, Located, parse, read
+from meshsec_sdk.mesh_file import ChainSpec, LinkSpec, MeshSpec, ValidatorSpec
+from meshsec_sdk.names import ChainName
+
+MAX_VALIDATORS = 150
+ENGINES = ("embedded",)
+
+
+def load(source: str) -> MeshSpec:
+    """Return the mesh that a topology's name or a path names.
+
+    Raises:
+        Rejected: `mesh-file/…` or `yaml/…`.
+    """
+    if mesh_file.is_topology(source) and not Path(source).is_file():
+        return mesh_file.topology(source)
+    return read_mesh(read(Path(source)))
+
+
+def loads(text: str, file: str = "<text>") -> MeshSpec:
+    """Read a mesh from YAML text.
+
+    Raises:
+        Rejected: `mesh-file/…` or `yaml/…`.
+    """
+    return read_mesh(parse(text, file))
+
+
+def read_mesh(document: Located) -> MeshSpec:
+    """Read the whole document: `chains` is required, everything else has a default.
+
+    Raises:
+        Rejected: `mesh-file/…` or `yaml/…`.
+    """
+    found = document.fields(("seed", "chains", "links", "relayers"), required=("chains",))
+    chains = tuple(_chain(name, entry) for name, entry in found["chains"].entries().items())
+    if not chains:
+        raise found["chains"].refused(BAD_VALUE, found="nothing", expected="at least one chain")
+    links = tuple(_link(entry, chains) for entry in found["links"].items()) if "links" in found else ()
+    relayers = tuple(_relayer(entry) for entry in found["relayers"].items()) if "relayers" in found else (mesh_file.RELAYER,)
+    mesh = MeshSpec(chains, links, relayers, found["seed"].integer() if "seed" in found else 0)
+    mesh_file.check(mesh)
+    return mesh
+
+
+def _chain(name: str, entry: Located) -> ChainSpec:
+    found = entry.fields(("prefix", "denom", "validators", "balances", "params", "engine"))
+    usual = names.chain_name(name)
+    spelled = ChainName(
+        name,
+        found["prefix"].text() if "prefix" in found else usual.prefix,
+        Denom(found["denom"].text()) if "denom" in found else usual.denom,
+    )
+    if not names.is_chain_name(name):
+        raise entry.refused(BAD_VALUE, found=name[:100], expected="a chain name: lower-case letters and digits")
+    if not names.is_prefix(spelled.prefix) or not names.is_denom(spelled.denom):
+        raise entry.refused(BAD_VALUE, found=f"{spelled.prefix} {spelled.denom}"[:100], expected="lower-case prefix and denom")
+    balances = {}
+    for alias, amount in (found["balances"].entries() if "balances" in found else {}).items():
+        if names.key_path(alias, name) is None:
+            raise amount.refused(names.UNKNOWN_NAME, name=alias[:100], known=", ".join((*names.USERS, names.FAUCET)))
+        balances[alias] = amount.amount(spelled.denom)
+    params = {module: section.plain() for module, section in (found["params"].entries() if "params" in found else {}).items()}
+    return ChainSpec(
+        names=spelled,
+        validators=_validators(found["validators"], spelled)
+        if "validators" in found
+        else mesh_file.default_chain(usual).validators,
+        balances=balances,
+        params=params,
+        engine=found["engine"].choice(ENGINES) if "engine" in found else ENGINES[0],
+    )
+
+
+def _validators(entry: Located, chain: ChainName) -> tuple[ValidatorSpec, ...]:
+    """Read a number of equal validators, or a list of names or of `{name, tokens}`."""
+    if not entry.is_list:
+        return tuple(ValidatorSpec(f"val-{index}") for index in range(entry.integer(1, MAX_VALIDATORS)))
+    validators: list[ValidatorSpec] = []
+    for index, item in enumerate(entry.items()):
+        found = item.fields(("name", "tokens")) if item.is_mapping else {"name": item}
+        name = found["name"].text() if "name" in found else f"val-{index}"
+        tokens = found["tokens"].amount(chain.denom) if "tokens" in found else mesh_file.SELF_BOND
+        if not names.is_validator_name(name) or tokens < 1 or name in (validator.name for validator in validators):
+            raise item.refused(BAD_VALUE, found=name[:100], expected="a new name such as val-0, and tokens above zero")
+        validators.append(ValidatorSpec(name, tokens))
+    if not 1 <= len(validators) <= MAX_VALIDATORS:
+        raise entry.refused(BAD_VALUE, found=len(validators), expected=f"1 to {MAX_VALIDATORS} validators")
+    return tuple(validators)
+
+
+def _link(entry: Located, chains: tuple[ChainSpec, ...]) -> LinkSpec:
+    found = entry.fields(("provider", "consumer", "model", "max_cap", "price", "discount"), required=("provider", "consumer"))
+    known = {chain.name: chain for chain in chains}
+    consumer = known[found["consumer"].choice(known)]
+    price = found["price"].ratio_e18() if "price" in found else ONE_E18
+    discount = found["discount"].ratio_bps() if "discount" in found else 0
+    if price == 0 or discount == ONE_BPS:
+        raise entry.refused(
+            BAD_VALUE, found=f"price {price}, discount {discount} bps", expected="a price above 0, a discount below 1"
+        )
+    return LinkSpec(
+        provider=found["provider"].choice(known),
+        consumer=consumer.name,
+        model=found["model"].text() if "model" in found else mesh_file.MODEL,
+        max_cap=found["max_cap"].amount(consumer.names.denom) if "max_cap" in found else mesh_file.MAX_CAP,
+        price_e18=price,
+        discount_bps=discount,
+    )
+
+
+def _relayer(entry: Located) -> str:
+    name = entry.text()
+    if not names.is_validator_name(name):
+        raise entry.refused(BAD_VALUE, found=name[:100], expected="a name: lower-case letters, digits and dashes")
+    return name
+
+
+def dump(mesh: MeshSpec) -> str:
+    """Write a mesh as a file that `load` reads back to the same mesh."""
+    lines = [f"# {names.WARNING}", f"seed: {mesh.seed}", "chains:"]
+    for chain in mesh.chains:
+        lines += [f"  {chain.name}:", f"    prefix: {chain.names.prefix}", f"    denom: {chain.names.denom}", "    validators:"]
+        lines += [f"      - {{name: {val.name}, tokens: {val.tokens}{chain.names.denom}}}" for val in chain.validators]
+        if chain.balances:
+            lines += ["    balances:"] + [
+                f"      {alias}: {amount}{chain.names.denom}" for alias, amount in chain.balances.items()
+            ]
+        lines += ["    params: " + _flow(chain.params)] if chain.params else []
+    lines += ["links:" if mesh.links else "links: []"]
+    for link in mesh.links:
+        denom = mesh.chain(link.consumer).names.denom
+        terms = (
+            f"max_cap: {link.max_cap}{denom}, price: {_decimal(link.price_e18, 18)}, discount: {_decimal(link.discount_bps, 4)}"
+        )
+        lines += [f"  - {{provider: {link.provider}, consumer: {link.consumer}, model: {link.model}, {terms}}}"]
+    return "\n".join([*lines, f"relayers: [{', '.join(mesh.relayers)}]", ""])
+
+
+def _decimal(scaled: int, places: int) -> str:
+    whole, rest = divmod(scaled, 10**places)
+    return f"{whole}.{rest:0{places}d}".rstrip("0").rstrip(".")
+
+
+def _flow(value: object) -> str:
+    """Spell plain values in YAML's flow style."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return {True: "true", False: "false", None: "null"}[value] if value is None or isinstance(value, bool) else str(value)

@@ -1,0 +1,171 @@
+"""Meshes from topologies and files: what is derived, and how every mistake is answered with its place."""
+
+import pytest
+
+from meshsec_core.kernel import codec
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.runtime.genesis import Genesis
+from meshsec_sdk import located, mesh_file, mesh_yaml, names
+from meshsec_sdk.mesh_file import ChainSpec, LinkSpec, MeshSpec, ValidatorSpec
+
+NATO = """\
+seed: 7
+chains:
+  osmosis:
+    validators: 3
+    params: {staking: {unbonding_time: 21d, max_validators: 100}, slashing: {double_sign_slash_bps: 1_000}}
+  juno:
+    validators: [val-0, {name: big, tokens: 400ujuno}]
+    balances: {alice: 5_000ujuno, bob: 0}
+links:
+  - {provider: osmosis, consumer: juno, max_cap: 90_000ujuno, price: 0.5, discount: 10%}
+  - {provider: juno, consumer: osmosis, discount: 0.05}
+relayers: [fast, slow]
+"""
+
+
+def directed(mesh: MeshSpec) -> set[tuple[str, str]]:
+    return {(link.provider, link.consumer) for link in mesh.links}
+
+
+def test_the_topologies_join_their_chains_both_ways() -> None:
+    assert directed(mesh_file.topology("pair")) == {("osmosis", "juno"), ("juno", "osmosis")}
+    triangle = mesh_file.topology("triangle")
+    assert [chain.name for chain in triangle.chains] == ["osmosis", "juno", "axelar"]
+    assert len(directed(triangle)) == 6
+    star = mesh_file.topology("star:4")
+    assert star.pairs() == (("osmosis", "juno"), ("osmosis", "axelar"), ("osmosis", "akash"))
+    assert len(directed(star)) == 6
+    assert len(directed(mesh_file.topology("full:4"))) == 12
+
+
+def test_a_default_chain_has_four_validators_and_five_users_with_coins() -> None:
+    mesh = mesh_file.topology("pair")
+    genesis = mesh_file.genesis_of(mesh, "juno")
+    juno = names.chain_name("juno")
+    assert (genesis.chain_id, genesis.prefix, genesis.denom, genesis.time) == ("juno-1", "juno", "ujuno", mesh_file.GENESIS_TIME)
+    assert [validator.name for validator in genesis.validators] == ["val-0", "val-1", "val-2", "val-3"]
+    assert {validator.tokens for validator in genesis.validators} == {mesh_file.SELF_BOND}
+    rich = {alias: genesis.balances[names.address(alias, juno)] for alias in (*names.USERS, "relayer/main")}
+    assert set(rich) == {*names.USERS, "relayer/main"}
+    assert all(coins == {"ujuno": mesh_file.USER_COINS} for coins in rich.values())
+    assert genesis.balances[names.address("faucet", juno)] == {"ujuno": mesh_file.FAUCET_COINS}
+    assert codec.decode(codec.encode(genesis), Genesis) == genesis
+
+
+@pytest.mark.parametrize("text", ["", "square", "pair:2", "star", "star:1", "full:0", "star:x", "PAIR"])
+def test_an_unknown_topology_is_refused(text: str) -> None:
+    with pytest.raises(Rejected) as refusal:
+        mesh_file.topology(text)
+    assert refusal.value.code == mesh_file.UNKNOWN_TOPOLOGY
+
+
+def test_a_topology_larger_than_the_list_of_chains_is_refused() -> None:
+    with pytest.raises(Rejected) as refusal:
+        mesh_file.topology("full:21")
+    assert (refusal.value.code, refusal.value.facts) == (mesh_file.TOO_MANY_CHAINS, {"chains": 21, "limit": 20})
+
+
+def test_a_file_says_what_differs_from_the_defaults() -> None:
+    mesh = mesh_yaml.loads(NATO)
+    assert mesh == MeshSpec(
+        chains=(
+            ChainSpec(
+                names.chain_name("osmosis"),
+                (ValidatorSpec("val-0"), ValidatorSpec("val-1"), ValidatorSpec("val-2")),
+                params={
+                    "staking": {"unbonding_time": 21 * 86_400 * 10**9, "max_validators": 100},
+                    "slashing": {"double_sign_slash_bps": 1_000},
+                },
+            ),
+            ChainSpec(
+                names.chain_name("juno"), (ValidatorSpec("val-0"), ValidatorSpec("big", 400)), balances={"alice": 5_000, "bob": 0}
+            ),
+        ),
+        links=(
+            LinkSpec("osmosis", "juno", max_cap=90_000, price_e18=5 * 10**17, discount_bps=1_000),
+            LinkSpec("juno", "osmosis", discount_bps=500),
+        ),
+        relayers=("fast", "slow"),
+        seed=7,
+    )
+    genesis = mesh_file.genesis_of(mesh, "juno-1")
+    assert genesis.balances[names.address("alice", mesh.chain("juno").names)] == {"ujuno": 5_000}
+    assert names.address("bob", mesh.chain("juno").names) not in genesis.balances
+
+
+@pytest.mark.parametrize("mesh", [mesh_yaml.loads(NATO), mesh_file.topology("triangle")], ids=["file", "triangle"])
+def test_a_mesh_that_is_written_reads_back_as_the_same_mesh(mesh: MeshSpec) -> None:
+    assert mesh_yaml.loads(mesh_yaml.dump(mesh)) == mesh
+
+
+MISTAKES = {
+    "an unknown key at the top": ("chains: {juno: }\nlinkz: []\n", located.UNKNOWN_KEY, 2, "links"),
+    "an unknown key of a chain": ("chains:\n  juno:\n    validatrs: 4\n", located.UNKNOWN_KEY, 3, "validators"),
+    "an unknown key of a link": (
+        "chains: {juno: , osmosis: }\nlinks:\n  - provider: juno\n    consumer: osmosis\n    maxcap: 4\n",
+        located.UNKNOWN_KEY,
+        5,
+        "max_cap",
+    ),
+    "a link to a chain that is not there": (
+        "chains: {juno: , osmosis: }\nlinks: [{provider: juno, consumer: osmose}]\n",
+        located.BAD_VALUE,
+        2,
+        "osmosis",
+    ),
+    "a link without consumer": ("chains: {juno: }\nlinks: [{provider: juno}]\n", located.MISSING_KEY, 2, None),
+    "a key twice": ("chains:\n  juno:\n  juno:\n", located.DUPLICATE_KEY, 3, None),
+    "no chains": ("seed: 1\n", located.MISSING_KEY, 1, None),
+    "an empty file": ("", located.MALFORMED, 1, None),
+    "a broken file": ("chains:\n  - [\n", located.MALFORMED, 3, None),
+    "an alias": ("chains: &a {juno: }\nlinks: *a\n", located.MALFORMED, 1, None),
+    "an amount in another coin": ("chains:\n  juno:\n    balances: {alice: 5uosmo}\n", located.BAD_VALUE, 3, None),
+    "a negative amount": ("chains:\n  juno:\n    balances: {alice: -5}\n", located.BAD_VALUE, 3, None),
+    "a balance of a stranger": ("chains:\n  juno:\n    balances: {mallory: 5}\n", names.UNKNOWN_NAME, 3, None),
+    "no validators": ("chains:\n  juno:\n    validators: []\n", located.BAD_VALUE, 3, None),
+    "too many validators": ("chains:\n  juno:\n    validators: 151\n", located.BAD_VALUE, 3, None),
+    "a validator twice": ("chains:\n  juno:\n    validators: [a, a]\n", located.BAD_VALUE, 3, None),
+    "a price of zero": (
+        "chains: {juno: , osmosis: }\nlinks: [{provider: juno, consumer: osmosis, price: 0}]\n",
+        located.BAD_VALUE,
+        2,
+        None,
+    ),
+    "a discount of more than all": (
+        "chains: {juno: , osmosis: }\nlinks: [{provider: juno, consumer: osmosis, discount: 101%}]\n",
+        located.BAD_VALUE,
+        2,
+        None,
+    ),
+    "a discount finer than a basis point": (
+        "chains: {juno: , osmosis: }\nlinks: [{provider: juno, consumer: osmosis, discount: 0.00001}]\n",
+        located.BAD_VALUE,
+        2,
+        None,
+    ),
+    "another engine": ("chains:\n  juno:\n    engine: embeded\n", located.BAD_VALUE, 3, "embedded"),
+}
+
+
+@pytest.mark.parametrize(("text", "code", "line", "meant"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_answered_with_its_line_and_a_suggestion(text: str, code: str, line: int, meant: str | None) -> None:
+    with pytest.raises(Rejected) as refusal:
+        mesh_yaml.loads(text, "mesh.yaml")
+    assert (refusal.value.code, refusal.value.facts["file"], refusal.value.facts["line"]) == (code, "mesh.yaml", line)
+    assert (refusal.value.facts.get("suggestion") or None) == meant
+
+
+@pytest.mark.parametrize(
+    "links", ["[{provider: juno, consumer: juno}]", "[{provider: juno, consumer: akash}, {provider: juno, consumer: akash}]"]
+)
+def test_a_link_to_itself_or_listed_twice_is_refused(links: str) -> None:
+    with pytest.raises(Rejected) as refusal:
+        mesh_yaml.loads(f"chains: {{juno: , akash: }}\nlinks: {links}\n")
+    assert refusal.value.code == mesh_file.BAD_LINK
+
+
+def test_a_file_that_is_not_there_is_refused_by_name() -> None:
+    with pytest.raises(Rejected) as refusal:
+        mesh_yaml.load("no/such/mesh.yaml")
+    assert (refusal.value.code, refusal.value.facts["file"]) == (located.UNREADABLE, "no/such/mesh.yaml")
