@@ -7,7 +7,6 @@ drops what they wrote.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -189,15 +188,13 @@ class Port:
 
 G = TypeVar("G")
 
-NOTHING: Mapping[Any, Any] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True)
 class Module(Generic[G]):
     """One state machine: its inputs, its part in every block, and its views."""
 
     name: str
-    handlers: Mapping[type[Msg], Handler] = NOTHING
+    handlers: Mapping[type[Msg], Handler] = field(default_factory=dict)
     genesis: type[G] | None = None
     """Struct with defaults for every field: the module's section in the genesis file."""
     init: Callable[[Ctx, Any], None] | None = None
@@ -206,10 +203,10 @@ class Module(Generic[G]):
     """Runs in module order before the transactions."""
     end_block: Callable[[Ctx], None] | None = None
     """Runs in reverse module order after the transactions, so that staking closes the block."""
-    hooks: Mapping[type[Signal], Callable[[Ctx, Any], None]] = NOTHING
-    ports: Mapping[str, Port] = NOTHING
-    queries: Mapping[str, Query] = NOTHING
-    laws: Mapping[str, Callable[[View], None]] = NOTHING
+    hooks: Mapping[type[Signal], Callable[[Ctx, Any], None]] = field(default_factory=dict)
+    ports: Mapping[str, Port] = field(default_factory=dict)
+    queries: Mapping[str, Query] = field(default_factory=dict)
+    laws: Mapping[str, Callable[[View], None]] = field(default_factory=dict)
     """Name to a check that raises `InvariantViolated`: what must hold on this chain after every block."""
     stores: tuple[str, ...] = ()
     """Names of the stores (first path segments) that the module owns."""
