@@ -1,1 +1,4 @@
-"""Shared-security models, strangers to each other: `mesh` first; `none` is the control case and the template. `model` says what a model is."""
+"""Shared-security models, strangers to each other: `mesh` first; `none` is the control case and the template.
+
+`model` says what a model is.
+"""
