@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from operator import attrgetter
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
 
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
-from meshsec_core.kernel.wire.scalars import ALWAYS, EXPLICIT_DEFAULT, LENGTH, Kind, read_varint, sized, span, varint
+from meshsec_core.kernel.wire.scalars import ALWAYS, EXPLICIT_DEFAULT, LENGTH, Kind, Read, read_varint, sized, span, varint
 
 UNKNOWN_FIELD = "wire/unknown-field"
 WRONG_TYPE = "wire/wrong-type"
@@ -152,12 +152,13 @@ class OneOf:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     order: int
     where: int | slice
-    kind: Kind
-    rule: Rule
+    read: Read
+    refused: Any
+    """The default, which is not written; repeated and optional rows have none."""
+    many: bool
 
 
 class Table:
@@ -182,7 +183,8 @@ class Table:
     def _add(self, order: int, row: Field) -> None:
         where = self.width if row.width is None else slice(self.width, self.width + row.width)
         tag = row.number << 3 | row.kind.wire
-        self._rows[tag] = _Row(order, where, row.kind, row.rule)
+        refused = row.kind.default if row.rule is Rule.PLAIN else ALWAYS
+        self._rows[tag] = _Row(order, where, row.kind.read, refused, row.rule is Rule.REPEATED)
         self._writers.append((_writer(varint(tag), row.kind, row.rule), where))
         blank = row.kind.default if row.rule is Rule.PLAIN else None
         if row.rule is Rule.PLAIN and row.kind.default is ALWAYS:
@@ -200,30 +202,34 @@ class Table:
     def read(self, raw: bytes, at: int, end: int) -> list[Any]:
         """Decode the bytes between two positions into attribute values in table order."""
         values = self._blank.copy()
-        for where in self._repeated:
-            values[where] = []
+        for place in self._repeated:
+            values[place] = []
         last = -1
         seen = 0
         while at < end:
-            tag, at = read_varint(raw, at, end)
-            row = self._rows.get(tag)
-            if row is None:
+            tag = raw[at]
+            if tag < 128:
+                at += 1
+            else:
+                tag, at = read_varint(raw, at, end)
+            if tag not in self._rows:
                 raise Rejected(WRONG_TYPE if tag >> 3 in self._numbers else UNKNOWN_FIELD, tag=tag)
-            if row.order < last or (row.order == last and row.rule is not Rule.REPEATED):
+            order, where, read, refused, many = self._rows[tag]
+            if order <= last and not (many and order == last):
                 raise Rejected(FIELD_ORDER, field=tag >> 3)
-            last = row.order
-            seen |= 1 << last
-            value, at = row.kind.read(raw, at, end)
-            if row.rule is Rule.REPEATED:
-                values[row.where].append(value)
-            elif row.rule is Rule.PLAIN and value == row.kind.default:
+            last = order
+            seen |= 1 << order
+            value, at = read(raw, at, end)
+            if many:
+                values[where].append(value)
+            elif value == refused:
                 raise Rejected(EXPLICIT_DEFAULT, field=tag >> 3)
             else:
-                values[row.where] = value
+                values[where] = value
         if self._required & ~seen:
             raise Rejected(MISSING_FIELD)
-        for where in self._repeated:
-            values[where] = tuple(values[where])
+        for place in self._repeated:
+            values[place] = tuple(values[place])
         return values
 
 

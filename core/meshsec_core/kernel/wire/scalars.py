@@ -31,6 +31,7 @@ END_OF_TIME: Final = 253_402_300_800 * SECOND
 """The first nanosecond after year 9999, which a protobuf timestamp cannot hold."""
 PUBLIC_KEY_BYTES = 32
 
+_MASK: Final = (1 << 64) - 1
 _SMALL: Final = tuple(bytes((value,)) for value in range(128))
 ALWAYS: Final = object()
 """The default of kinds that are written whatever their value."""
@@ -40,6 +41,10 @@ def varint(value: int) -> bytes:
     """Spell an integer from 0 to 2**64 - 1 in base 128, least significant digits first."""
     if value < 128:
         return _SMALL[value]
+    if value < 1 << 14:
+        return bytes((value & 127 | 128, value >> 7))
+    if 1 << 28 <= value < 1 << 35:  # seconds and most nanoseconds of a time
+        return bytes((value & 127 | 128, value >> 7 & 127 | 128, value >> 14 & 127 | 128, value >> 21 & 127 | 128, value >> 28))
     digits = bytearray()
     while value > 127:
         digits.append(value & 127 | 128)
@@ -50,7 +55,8 @@ def varint(value: int) -> bytes:
 
 def sized(payload: bytes) -> bytes:
     """Put its length in front of a payload."""
-    return varint(len(payload)) + payload
+    size = len(payload)
+    return (_SMALL[size] if size < 128 else varint(size)) + payload
 
 
 def read_varint(raw: bytes, at: int, end: int) -> tuple[int, int]:
@@ -82,10 +88,18 @@ def span(raw: bytes, at: int, end: int) -> tuple[int, int]:
     Raises:
         Rejected: `wire/truncated` if it reaches beyond the end.
     """
-    size, start = read_varint(raw, at, end)
-    if size > end - start:
+    if at < end and (size := raw[at]) < 128:
+        start = at + 1
+    else:
+        size, start = read_varint(raw, at, end)
+    stop = start + size
+    if stop > end:
         raise Rejected(TRUNCATED, at=start)
-    return start, start + size
+    return start, stop
+
+
+Read = Callable[[bytes, int, int], tuple[Any, int]]
+"""(bytes, where the value starts, where the message ends) -> value and the position behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +109,16 @@ class Kind:
     name: str
     wire: int
     emit: Callable[[Any], bytes]
-    read: Callable[[bytes, int, int], tuple[Any, int]]
+    read: Read
     default: Any = ALWAYS
     """The value that is omitted; kinds without one are always written."""
 
 
 def _integer(name: str, low: int, high: int) -> Kind:
-    mask = (1 << 64) - 1
-
     def emit(value: int) -> bytes:
         if not low <= value <= high:
             raise Rejected(OUT_OF_RANGE, kind=name, value=value)
-        return varint(value & mask)
+        return varint(value & _MASK)
 
     def read(raw: bytes, at: int, end: int) -> tuple[int, int]:
         value, at = read_varint(raw, at, end)
@@ -221,7 +233,7 @@ def timestamp(time: int) -> bytes:
     if not ZERO_TIME <= time < END_OF_TIME:
         raise Rejected(BAD_TIME, time=time)
     seconds, nanos = divmod(time, SECOND)  # floor: nanos are never negative
-    return _emit_parts(seconds, nanos)
+    return (b"\x08" + varint(seconds & _MASK) if seconds else b"") + (b"\x10" + varint(nanos) if nanos else b"")
 
 
 def _read_time(raw: bytes, at: int, end: int) -> tuple[int, int]:
