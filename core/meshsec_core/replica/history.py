@@ -1,0 +1,122 @@
+"""What a chain remembers of its blocks: written as rows with each commit, read back for views, proofs of misbehaviour and restarts.
+
+Our own rows that nobody else verifies are MessagePack; blocks, commits and validator sets are protobuf as on the wire.
+"""
+
+import msgspec
+
+from meshsec_core.app import Executed, Receipt, Results
+from meshsec_core.consensus.validators import ValidatorSet
+from meshsec_core.kernel.crypto import sha256
+from meshsec_core.kernel.wire import tendermint as wire
+from meshsec_core.kernel.wire.proto import decode, encode
+from meshsec_core.replica.chain import Tip
+from meshsec_core.replica.storage import Storage, Table, Write, height_key
+
+TIP = b"tip"
+BASE = b"genesis"
+"""Key of the genesis document that the rows belong to."""
+
+Undo = tuple[tuple[str, bytes | None], ...]
+
+
+class TipRow(msgspec.Struct, frozen=True):
+    """The part of a tip that no other table holds."""
+
+    height: int
+    time: int
+    block_id: wire.BlockId
+    app_hash: bytes
+    results_hash: bytes
+
+
+def commit_rows(tip: Tip, block: wire.Block, executed: Executed, undo: Undo, keep: int) -> list[Write]:
+    """Return the rows that make a block and its outcome durable. Undo rows older than `keep` heights leave."""
+    height = tip.height
+    key = height_key(height)
+    rows = [
+        Write(Table.BLOCKS, key, encode(block)),
+        Write(Table.COMMITS, key, encode(tip.commit)),
+        Write(Table.RESULTS, key, msgspec.msgpack.encode(executed.results)),
+        *tip_rows(tip),
+        Write(Table.UNDO, key, msgspec.msgpack.encode(undo)),
+    ]
+    if height > keep:
+        rows.append(Write(Table.UNDO, height_key(height - keep), None))
+    rows += [Write(Table.STATE, path.encode(), value) for path, value in executed.prepared.changes.items()]
+    for index, raw in enumerate(block.txs):
+        rows.append(Write(Table.TXS, sha256(raw), msgspec.msgpack.encode((height, index))))
+    return rows
+
+
+def tip_rows(tip: Tip) -> list[Write]:
+    """Return the rows from which a tip is read back."""
+    row = TipRow(tip.height, tip.time, tip.block_id, tip.app_hash, tip.results_hash)
+    sets = [Write(Table.SETS, height_key(tip.height + 2), encode(tip.next_validators.to_wire()))]
+    if tip.height == 0:
+        sets.append(Write(Table.SETS, height_key(1), encode(tip.validators.to_wire())))
+    return [Write(Table.META, TIP, msgspec.msgpack.encode(row)), *sets]
+
+
+class History:
+    """Reads of committed rows."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def tip(self, chain_id: str) -> Tip | None:
+        """Read the tip back, or None before genesis has been written."""
+        raw = self._storage.get(Table.META, TIP)
+        if raw is None:
+            return None
+        row = msgspec.msgpack.decode(raw, type=TipRow)
+        now, following = self.validators(row.height + 1), self.validators(row.height + 2)
+        last = self.validators(row.height) if row.height else now
+        commit = self.commit(row.height) if row.height else wire.Commit()
+        if now is None or following is None or last is None or commit is None:
+            raise LookupError("validator sets or commit of the tip are missing")
+        return Tip(chain_id, row.height, row.time, row.block_id, commit, last, now, following, row.app_hash, row.results_hash)  # type: ignore[arg-type]
+
+    def block(self, height: int) -> wire.Block | None:
+        """Return the block of a height, or None."""
+        raw = self._get(Table.BLOCKS, height)
+        return None if raw is None else decode(wire.Block, raw)
+
+    def commit(self, height: int) -> wire.Commit | None:
+        """Return the commit seen for a height, or None."""
+        raw = self._get(Table.COMMITS, height)
+        return None if raw is None else decode(wire.Commit, raw)
+
+    def signed_header(self, height: int) -> wire.SignedHeader | None:
+        """Return a header with the commit seen for it, or None."""
+        block, commit = self.block(height), self.commit(height)
+        return None if block is None or commit is None else wire.SignedHeader(block.header, commit)
+
+    def validators(self, height: int) -> ValidatorSet | None:
+        """Return the set that votes on a height (known up to two heights above the tip), or None."""
+        raw = self._get(Table.SETS, height)
+        return None if raw is None else ValidatorSet.from_wire(decode(wire.ValidatorSet, raw))
+
+    def results(self, height: int) -> Results | None:
+        """Return receipts and events of a height, or None."""
+        raw = self._get(Table.RESULTS, height)
+        return None if raw is None else msgspec.msgpack.decode(raw, type=Results)
+
+    def receipt(self, tx_hash: bytes) -> Receipt | None:
+        """Return the receipt of a committed transaction, or None."""
+        raw = self._storage.get(Table.TXS, tx_hash)
+        if raw is None:
+            return None
+        height, index = msgspec.msgpack.decode(raw, type=tuple[int, int])
+        results = self.results(height)
+        return None if results is None else results.receipts[index]
+
+    def undos(self) -> list[tuple[int, Undo]]:
+        """Return (height, replaced values) of all kept heights, newest first."""
+        rows = [
+            (int.from_bytes(key, "big"), msgspec.msgpack.decode(raw, type=Undo)) for key, raw in self._storage.scan(Table.UNDO)
+        ]
+        return rows[::-1]
+
+    def _get(self, table: Table, height: int) -> bytes | None:
+        return self._storage.get(table, height_key(height)) if height >= 0 else None

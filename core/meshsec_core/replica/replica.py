@@ -1,0 +1,339 @@
+"""One chain in one process: `handle(event, now) -> effects`.
+
+A wave is what voters sign in answer to one event. Its guards and its messages become durable in one `Persist` before any voter hears it,
+so a crash at any instruction loses no lock and lets nobody sign twice: on return the height in progress is replayed from the log.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from meshsec_core.app import App, Executed, Receipt, Results, build_machine
+from meshsec_core.consensus.guard import LastSigned
+from meshsec_core.consensus.validators import ValidatorSet
+from meshsec_core.kernel.crypto import PrivateKey, Verify
+from meshsec_core.kernel.errors import InvariantViolated, Rejected
+from meshsec_core.kernel.store.state import State
+from meshsec_core.kernel.wire.tendermint import Block, SignedHeader
+from meshsec_core.replica.chain import Tip, advance, as_seen_by_app, build_block, check_block, genesis_tip
+from meshsec_core.replica.events import Committed, Deliver, Effect, Event, Fire, Halted, Persist, Tick
+from meshsec_core.replica.height import Height
+from meshsec_core.replica.history import BASE, History, commit_rows, tip_rows
+from meshsec_core.replica.mempool import Mempool
+from meshsec_core.replica.pool import EvidencePool
+from meshsec_core.replica.storage import Storage, Table, Write, height_key
+from meshsec_core.replica.voter import Voter
+from meshsec_core.runtime.genesis import Genesis
+from meshsec_core.runtime.module import Machine, View
+from meshsec_core.security.model import SecurityModel
+
+OTHER_GENESIS = "storage/other-genesis"
+CORRUPT = "storage/corrupt"
+UNKNOWN_VALIDATOR = "dev/unknown-validator"
+UNKNOWN_FAULT = "dev/unknown-fault"
+
+FAULTS = ("down", "double-sign")
+
+SILENT_EVENTS = frozenset({"mint", "rewards"})
+"""Events of every block; all others make a further block worth while, so that what they announce can be proven."""
+
+
+class Replica:
+    """Mempool, consensus and application of one chain, with the validators hosted here."""
+
+    def __init__(self, app: App, keys: Mapping[str, PrivateKey], storage: Storage, tip: Tip, keep: int) -> None:
+        self.app = app
+        self.genesis: Genesis = app.genesis
+        self.machine: Machine = app.machine
+        self.history = History(storage)
+        self.halted: str | None = None
+        self._tip = tip
+        self._keep = keep
+        self._storage = storage
+        self._mempool = Mempool(app)
+        self._pool = EvidencePool(storage, app.machine.verify, self.history.validators, self._time_of)
+        self._height: Height | None = None
+        self._logged = 0
+        self._proof_due = 0
+        self.voters = tuple(Voter(name, key, _last_signed(storage, key)) for name, key in sorted(keys.items()))
+
+    @classmethod
+    def open(
+        cls,
+        genesis: Genesis,
+        keys: Mapping[str, PrivateKey],
+        storage: Storage,
+        *,
+        verify: Verify,
+        models: Mapping[str, SecurityModel],
+        keep: int = 1_000,
+    ) -> "Replica":
+        """Start a chain from its genesis, or bring it back from storage to exactly where it was.
+
+        Args:
+            keys: consensus keys of the validators hosted here, by name.
+            keep: how many past states can be proven.
+
+        Raises:
+            Rejected: `storage/other-genesis`, `storage/corrupt`, and what `build_machine` or a module's genesis refuses.
+        """
+        machine, chosen = build_machine(genesis, models, verify)
+        tip = History(storage).tip(genesis.chain_id)
+        identity = msgspec.msgpack.encode(genesis)
+        if tip is None:
+            app = App(genesis, State(stores=machine.stores, keep=keep), machine, chosen)
+            executed = app.init_chain()
+            app.commit(0, executed)
+            tip = genesis_tip(genesis, executed.powers, executed.app_hash)
+            rows = [Write(Table.STATE, path.encode(), value) for path, value in executed.prepared.changes.items()]
+            storage.apply([Write(Table.META, BASE, identity), *rows, *tip_rows(tip)])
+        else:
+            if storage.get(Table.META, BASE) != identity:
+                raise Rejected(OTHER_GENESIS, chain_id=genesis.chain_id)
+            rows_of_state = ((key.decode(), value) for key, value in storage.scan(Table.STATE))
+            state = State.open(rows_of_state, tip.height, stores=machine.stores, keep=keep)
+            if state.app_hash() != tip.app_hash:
+                raise Rejected(CORRUPT, height=tip.height)
+            state.restore_history(undo for _, undo in History(storage).undos())
+            app = App(genesis, state, machine, chosen)
+        app.resume(tip.time)
+        return cls(app, keys, storage, tip, keep)
+
+    # inputs
+
+    def submit(self, raw: bytes) -> bytes:
+        """Check a transaction into the mempool; return its hash.
+
+        Raises:
+            Rejected: why not.
+        """
+        return self._mempool.add(raw)
+
+    def handle(self, event: Event, now: int) -> list[Effect]:
+        """Apply one event at a logical time; return what must follow, in order. Late and duplicate events change nothing."""
+        if self.halted is not None:
+            return [Halted(self.halted)]
+        try:
+            return self._handle(event, now)
+        except InvariantViolated as bug:
+            self.halted = str(bug)
+            return [Halted(self.halted)]
+
+    def _handle(self, event: Event, now: int) -> list[Effect]:
+        entry: Event | None = None
+        match event:
+            case Tick():
+                if self._height is not None:
+                    return []
+                self._begin(now)
+            case Deliver() if self._height is not None:
+                self._height.now = now
+                self._height.deliver(event)
+            case Fire(timer) if self._height is not None and timer.height == self._height.number:
+                self._height.now = now
+                self._height.fire(timer)
+                entry = event
+            case _:
+                return []
+        return self._flush(entry)
+
+    def fault(self, kind: str, validator: str) -> None:
+        """Make a validator hosted here misbehave until `heal`.
+
+        Args:
+            kind: `down` (neither hears nor votes) or `double-sign` (once, at its next precommit for a block).
+            validator: its name.
+
+        Raises:
+            Rejected: `dev/unknown-fault`, `dev/unknown-validator`.
+        """
+        voter = self._voter(validator)
+        match kind:
+            case "down":
+                voter.down = True
+            case "double-sign":
+                voter.double_signs = True
+            case _:
+                raise Rejected(UNKNOWN_FAULT, fault=kind, known=", ".join(FAULTS))
+
+    def heal(self, validator: str | None = None) -> list[Effect]:
+        """End the faults of one validator or of all; those that were down catch up with the height in progress.
+
+        Raises:
+            Rejected: `dev/unknown-validator`.
+        """
+        chosen = self.voters if validator is None else (self._voter(validator),)
+        for voter in chosen:
+            revived, voter.down, voter.double_signs = voter.down, False, False
+            if revived and self._height is not None:
+                self._height.join(voter)
+        return self._flush(None) if self._height is not None and self.halted is None else []
+
+    def _voter(self, name: str) -> Voter:
+        for voter in self.voters:
+            if voter.name == name:
+                return voter
+        raise Rejected(UNKNOWN_VALIDATOR, validator=name, known=", ".join(voter.name for voter in self.voters))
+
+    # the height in progress
+
+    def _begin(self, now: int) -> None:
+        tip = self._tip
+        members = tuple(voter for voter in self.voters if tip.validators.index_of(voter.address) is not None)
+        self._height = Height(tip, members, self._build, self._accepts, self.machine.verify)
+        self._height.now = now
+        for voter in members:
+            voter.state = None
+            if not voter.down:
+                self._height.join(voter)
+        for _, raw in list(self._storage.scan(Table.WAL)):
+            self._logged += 1
+            entry = msgspec.msgpack.decode(raw, type=LogRow)
+            if entry.deliver is not None:
+                self._height.deliver(entry.deliver)
+            if entry.fire is not None:
+                self._height.fire(entry.fire.timer)
+
+    def _flush(self, entry: Event | None) -> list[Effect]:
+        height = self._height
+        if height is None:
+            return []
+        if height.decision is not None:
+            return self._commit(height)
+        wave, timers = height.take_wave()
+        fire = entry if isinstance(entry, Fire) else None
+        if wave is None:
+            rows = [self._log(LogRow(fire=fire))] if fire is not None else []
+            return [*([Persist(tuple(rows))] if rows else []), *timers]
+        signers = dict.fromkeys([vote.address for vote in wave.votes] + [message.proposer for message in wave.proposals])
+        guards = [
+            Write(Table.GUARDS, voter.address, msgspec.msgpack.encode(voter.last)) for voter in self.voters if voter.address in signers
+        ]
+        fired = [self._log(LogRow(fire=fire))] if fire is not None else []
+        return [Persist((*guards, *fired, self._log(LogRow(deliver=wave)))), wave, *timers]
+
+    def _log(self, row: "LogRow") -> Write:
+        self._logged += 1
+        return Write(Table.WAL, height_key(self._logged), msgspec.msgpack.encode(row))
+
+    def _build(self, proposer: bytes) -> Block:
+        txs = self.app.prepare_proposal(self._mempool.waiting())
+        return build_block(self._tip, txs, self._pool.waiting(self._tip), proposer)
+
+    def _accepts(self, block: Block) -> bool:
+        try:
+            check_block(self._tip, block, self.machine.verify)
+            self._pool.check(block.evidence, self._tip, self.genesis.chain_id)
+        except Rejected:
+            return False
+        return self.app.process_proposal(block.txs)
+
+    def _commit(self, height: Height) -> list[Effect]:
+        decision = height.decision
+        if decision is None:
+            raise InvariantViolated("nothing is decided")
+        block = height.blocks[decision.block]
+        executed = self.app.finalize_block(as_seen_by_app(self._tip, block), block.txs)
+        undo = self.app.commit(height.number, executed)
+        hashes = (executed.app_hash, executed.results_hash)
+        self._tip = advance(self._tip, block, decision.block, height.commit_of(decision), executed.powers, hashes)
+        rows = commit_rows(self._tip, block, executed, undo, self._keep)
+        rows += self._pool.commit(block.evidence)
+        rows += self._pool.add(height.conflicts)
+        rows += [Write(Table.WAL, height_key(number), None) for number in range(1, self._logged + 1)]
+        self._logged, self._height = 0, None
+        self._mempool.update(block.txs)
+        if executed.results.receipts or self._announces(executed):
+            self._proof_due = self._tip.height + 1
+        return [Persist(tuple(rows)), Committed(self._tip.height)]
+
+    def _announces(self, executed: Executed) -> bool:
+        events = executed.results.begin_events + executed.results.end_events
+        return any(event.type not in SILENT_EVENTS for event in events)
+
+    # reads
+
+    @property
+    def height(self) -> int:
+        """Height of the last block; 0 before the first."""
+        return self._tip.height
+
+    @property
+    def tip(self) -> Tip:
+        """What consensus knows behind the last block."""
+        return self._tip
+
+    @property
+    def state(self) -> State:
+        """The committed state."""
+        return self.app.state
+
+    @property
+    def deciding(self) -> bool:
+        """Whether a height is under way."""
+        return self._height is not None
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a further block would do or prove something: transactions, evidence, a proof or a validator-set change is due."""
+        changing = self._tip.validators.hash != self._tip.next_validators.hash
+        return bool(len(self._mempool) or len(self._pool) or self._proof_due > self._tip.height or changing)
+
+    @property
+    def waiting(self) -> int:
+        """How many transactions wait in the mempool."""
+        return len(self._mempool)
+
+    def is_waiting(self, tx_hash: bytes) -> bool:
+        """Tell whether a transaction waits in the mempool."""
+        return tx_hash in self._mempool
+
+    def missing_power(self) -> tuple[int, int]:
+        """Return (power of hosted validators that are up, total power) of the next set; consensus needs more than 2/3."""
+        members = self._tip.validators
+        positions = [members.index_of(voter.address) for voter in self.voters if not voter.down]
+        return sum(members.roster.powers[position] for position in positions if position is not None), members.total_power
+
+    def view(self, height: int | None = None) -> View:
+        """Return what queries read; raises as `App.view`."""
+        return self.app.view(height)
+
+    def block(self, height: int) -> Block | None:
+        """Return a committed block, or None."""
+        return self.history.block(height)
+
+    def commit(self, height: int) -> SignedHeader | None:
+        """Return a header with the commit seen for it, or None."""
+        return self.history.signed_header(height)
+
+    def validators_at(self, height: int) -> ValidatorSet | None:
+        """Return the set that votes on a height, up to two above the tip, or None."""
+        return self.history.validators(height)
+
+    def results(self, height: int) -> Results | None:
+        """Return receipts and events of a block, or None."""
+        return self.history.results(height)
+
+    def receipt(self, tx_hash: bytes) -> Receipt | None:
+        """Return the receipt of a committed transaction, or None."""
+        return self.history.receipt(tx_hash)
+
+    def _time_of(self, height: int) -> int | None:
+        if height == self._tip.height:
+            return self._tip.time
+        results = self.history.results(height)
+        return None if results is None else results.time
+
+
+class LogRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One input of the height in progress."""
+
+    deliver: Deliver | None = None
+    fire: Fire | None = None
+
+
+def _last_signed(storage: Storage, key: PrivateKey) -> LastSigned | None:
+    raw = storage.get(Table.GUARDS, Voter("", key, None).address)
+    return None if raw is None else msgspec.msgpack.decode(raw, type=LastSigned)
+
+

@@ -1,0 +1,93 @@
+"""What survives a crash: tables of bytes, written in atomic batches. Shells bring the disk, the simulation keeps an image in memory."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+
+class Table(StrEnum):
+    """The tables. Heights as keys are 8 bytes, big endian."""
+
+    META = "meta"
+    """`tip`: the consensus state behind the last block."""
+    BLOCKS = "blocks"
+    """Height to block, protobuf."""
+    COMMITS = "commits"
+    """Height to the commit seen for it, protobuf."""
+    RESULTS = "results"
+    """Height to receipts and events, canonical JSON."""
+    SETS = "sets"
+    """Height to the validator set that votes on it, with priorities, protobuf."""
+    STATE = "state"
+    """Path to value, as of the last block."""
+    UNDO = "undo"
+    """Height to the values that the block replaced."""
+    TXS = "txs"
+    """Transaction hash to height and index."""
+    EVIDENCE = "evidence"
+    """Hash of committed evidence to the height that carries it."""
+    GUARDS = "guards"
+    """Consensus address to the last thing it signed."""
+    WAL = "wal"
+    """Inputs of the height in progress, in order."""
+
+
+class Write(msgspec.Struct, frozen=True):
+    """One row to put, or to delete where the value is None."""
+
+    table: Table
+    key: bytes
+    value: bytes | None
+
+
+class Storage(Protocol):
+    """A durable place for rows."""
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        """Return a row's value, or None."""
+
+    def scan(self, table: Table, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, value) with keys greater than `after`, ascending."""
+
+    def apply(self, writes: Sequence[Write]) -> None:
+        """Make all writes durable, or none."""
+
+
+class MemoryStorage:
+    """An image in memory: what a simulated chain reopens from after a crash."""
+
+    def __init__(self) -> None:
+        self._tables: dict[Table, dict[bytes, bytes]] = {table: {} for table in Table}
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        """Return a row's value, or None."""
+        return self._tables[table].get(key)
+
+    def scan(self, table: Table, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, value) with keys greater than `after`, ascending."""
+        rows = self._tables[table]
+        keys = sorted(rows)
+        for key in keys[bisect_right(keys, after) :]:
+            yield key, rows[key]
+
+    def apply(self, writes: Sequence[Write]) -> None:
+        """Write all rows."""
+        for write in writes:
+            if write.value is None:
+                self._tables[write.table].pop(write.key, None)
+            else:
+                self._tables[write.table][write.key] = write.value
+
+    def copy(self) -> "MemoryStorage":
+        """Return an image that later writes do not touch: rows are immutable bytes."""
+        image = MemoryStorage()
+        image._tables = {table: dict(rows) for table, rows in self._tables.items()}
+        return image
+
+
+def height_key(height: int) -> bytes:
+    """Spell a height as a key."""
+    return height.to_bytes(8, "big")

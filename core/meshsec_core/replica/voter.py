@@ -1,0 +1,40 @@
+"""One validator hosted here: its key, its double-sign guard, and its vote machine for the height in progress.
+
+Each voter verifies, locks and signs on its own; that they share a process saves only repeated work, never a check.
+"""
+
+from meshsec_core.consensus.guard import LastSigned, guard
+from meshsec_core.consensus.step import State
+from meshsec_core.kernel.crypto import PrivateKey, address_of
+from meshsec_core.kernel.errors import Rejected
+
+
+class Voter:
+    """A validator's key and what it may still sign."""
+
+    def __init__(self, name: str, key: PrivateKey, last: LastSigned | None) -> None:
+        self.name = name
+        self.key = key
+        self.address = address_of(key.public_key)
+        self.last = last
+        self.down = False
+        """It neither hears nor says anything."""
+        self.double_signs = False
+        """It will sign a second, conflicting vote for the next block it precommits."""
+        self.state: State | None = None
+        """Its vote machine; None until it takes part in the height."""
+
+    def sign(self, height: int, round: int, step: int, sign_bytes: bytes) -> bytes | None:  # noqa: A002
+        """Sign, unless this validator has signed at this step or a later one; then None.
+
+        What was signed before a crash is in the write-ahead log, so nothing is lost by not saying it twice.
+        """
+        try:
+            stored = guard(self.last, height, round, step, sign_bytes)
+        except Rejected:
+            return None
+        if stored is not None:
+            return None
+        signature = self.key.sign(sign_bytes)
+        self.last = LastSigned(height, round, step, sign_bytes, signature)
+        return signature
