@@ -1,0 +1,114 @@
+"""Rows on disk: atomic, ordered, durable, for one process and one version."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from meshsec_core.kernel.errors import InvariantViolated, Rejected
+from meshsec_core.replica.storage import MemoryStorage, Storage, Table, Write
+from meshsec_node import storage as disk
+from meshsec_node.storage import SqliteStorage
+
+
+@pytest.fixture(params=["memory", "disk"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    if request.param == "memory":
+        yield MemoryStorage()
+        return
+    opened = SqliteStorage(tmp_path / "chain.db")
+    yield opened
+    opened.close()
+
+
+def put(key: bytes, value: bytes | None, table: Table = Table.STATE) -> Write:
+    return Write(table, key, value)
+
+
+def test_rows_come_back_in_the_order_of_their_bytes(storage: Storage) -> None:
+    keys = [b"b", b"a\xff", b"a", b"\x00", b"a/b"]
+    storage.apply([put(key, key + b"!") for key in keys])
+    assert list(storage.scan(Table.STATE)) == [(key, key + b"!") for key in sorted(keys)]
+    assert [key for key, _ in storage.scan(Table.STATE, after=b"a")] == [b"a/b", b"a\xff", b"b"]
+
+
+def test_a_scan_reaches_beyond_one_page(storage: Storage) -> None:
+    rows = [(number.to_bytes(4, "big"), b"v") for number in range(2 * disk.PAGE + 1)]
+    storage.apply([put(*row) for row in rows])
+    assert list(storage.scan(Table.STATE)) == rows
+
+
+def test_of_two_writes_to_a_row_the_later_one_holds(storage: Storage) -> None:
+    storage.apply([put(b"k", b"1"), put(b"k", None), put(b"l", None), put(b"l", b"2"), put(b"m", b"3"), put(b"m", b"4")])
+    assert list(storage.scan(Table.STATE)) == [(b"l", b"2"), (b"m", b"4")]
+    assert storage.get(Table.STATE, b"k") is None
+
+
+def test_tables_do_not_share_rows(storage: Storage) -> None:
+    storage.apply([put(b"k", b"1", Table.META), put(b"k", b"2", Table.GUARDS)])
+    assert (storage.get(Table.META, b"k"), storage.get(Table.GUARDS, b"k"), storage.get(Table.WAL, b"k")) == (b"1", b"2", None)
+
+
+def test_rows_are_there_after_the_file_is_opened_again(tmp_path: Path) -> None:
+    first = SqliteStorage(tmp_path / "deep" / "chain.db")
+    first.apply([put(b"k", b"v")])
+    first.close()
+    second = SqliteStorage(tmp_path / "deep" / "chain.db")
+    assert second.get(Table.STATE, b"k") == b"v"
+    second.close()
+
+
+def test_a_batch_that_fails_half_way_leaves_no_row(tmp_path: Path) -> None:
+    storage = SqliteStorage(tmp_path / "chain.db")
+    with pytest.raises(InvariantViolated):
+        storage.apply([put(b"k", b"v"), put(b"l", b"v", Table.WAL), Write("no_such_table", b"k", b"v")])  # type: ignore[arg-type]
+    assert list(storage.scan(Table.STATE)) == list(storage.scan(Table.WAL)) == []
+    storage.apply([put(b"k", b"v")])
+    assert storage.get(Table.STATE, b"k") == b"v"
+    storage.close()
+
+
+def test_a_second_process_is_refused_while_the_file_is_open(tmp_path: Path) -> None:
+    first = SqliteStorage(tmp_path / "chain.db")
+    first.apply([put(b"k", b"v")])
+    with pytest.raises(Rejected) as refusal:
+        SqliteStorage(tmp_path / "chain.db")
+    assert refusal.value.code == disk.LOCKED
+    first.close()
+    SqliteStorage(tmp_path / "chain.db").close()
+
+
+def test_a_file_of_another_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    SqliteStorage(tmp_path / "chain.db").close()
+    with sqlite3.connect(tmp_path / "chain.db") as base:
+        base.execute("UPDATE layout SET version = '99'")
+    base.close()
+    before = (tmp_path / "chain.db").read_bytes()
+    with pytest.raises(Rejected) as refusal:
+        SqliteStorage(tmp_path / "chain.db")
+    assert (refusal.value.code, refusal.value.facts["found"]) == (disk.OTHER_VERSION, "99")
+    assert (tmp_path / "chain.db").read_bytes() == before
+
+
+def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "chain.db") as base:
+        base.execute("CREATE TABLE blocks (id INTEGER)")
+    base.close()
+    with pytest.raises(Rejected) as refusal:
+        SqliteStorage(tmp_path / "chain.db")
+    assert (refusal.value.code, refusal.value.facts["found"]) == (disk.OTHER_VERSION, "none")
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "chain.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
+    with pytest.raises(Rejected) as refusal:
+        SqliteStorage(tmp_path / "chain.db")
+    assert refusal.value.code == disk.CORRUPT
+
+
+def test_a_path_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(Rejected) as refusal:
+        SqliteStorage(tmp_path / "file" / "chain.db")
+    assert refusal.value.code == disk.UNAVAILABLE
