@@ -40,12 +40,12 @@ SIGNATURE_BYTES = 64
 _NO_SIGNATURE = CommitSig()
 
 
-def make_commit(height: int, number: int, block_id: BlockId, validators: ValidatorSet, votes: Iterable[Vote]) -> Commit:
+def make_commit(validators: ValidatorSet, height: int, number: int, block_id: BlockId, votes: Iterable[Vote]) -> Commit:
     """Collect the precommits of the deciding round; votes for other blocks count as absent.
 
     Args:
         number: the round.
-        votes: checked precommits of that height and round, in any order.
+        votes: checked precommits of that height and round, in any order; also several of one validator.
 
     Raises:
         InvariantViolated: the votes are no quorum for the block.

@@ -6,8 +6,6 @@ first, so one fault has one proof; powers and time are those of the height of th
 Source: cometbft v0.38 evidence/verify.go, types/evidence.go.
 """
 
-import msgspec
-
 from meshsec_core.consensus.validators import ValidatorSet
 from meshsec_core.consensus.votes import NO_BLOCK, choice_of, is_complete
 from meshsec_core.kernel.crypto import Verify, address_of
@@ -26,15 +24,6 @@ BAD_SIGNATURE = "evidence/bad-signature"
 NOT_A_VALIDATOR = "evidence/not-a-validator"
 WRONG_POWER = "evidence/wrong-power"
 WRONG_TIME = "evidence/wrong-time"
-EXPIRED = "evidence/expired"
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """How old evidence may be: it expires when it is beyond both ages."""
-
-    max_age_blocks: int = 100_000
-    max_age: int = 172_800 * 10**9
-    """Nanoseconds."""
 
 
 def _order(block_id: BlockId) -> bytes:
@@ -111,21 +100,15 @@ def verify_duplicate_vote(
     verify_double_vote(evidence, chain_id, validators.roster.public_keys[position], verify)
 
 
-def is_expired(age_blocks: int, age: int, limits: Limits) -> bool:
-    """Tell whether a fault is too old to be proven.
+def is_expired(height: int, time: int, now_height: int, now: int, max_age: int, max_age_blocks: int) -> bool:
+    """Tell whether a fault is too old to be proven: beyond both ages.
 
     Args:
-        age_blocks: heights since the fault.
-        age: nanoseconds of chain time since the fault.
+        height: of the fault.
+        time: of the fault's header, nanoseconds.
+        now_height: of the block that would carry the evidence.
+        now: that block's time, nanoseconds.
+        max_age: nanoseconds.
+        max_age_blocks: heights.
     """
-    return age_blocks > limits.max_age_blocks and age > limits.max_age
-
-
-def check_age(evidence: DuplicateVoteEvidence, height: int, time: int, limits: Limits) -> None:
-    """Refuse evidence that is expired at a height and its header time.
-
-    Raises:
-        Rejected: `evidence/expired`.
-    """
-    if is_expired(height - evidence.vote_a.height, time - evidence.time, limits):
-        raise Rejected(EXPIRED, height=evidence.vote_a.height)
+    return now_height - height > max_age_blocks and now - time > max_age
