@@ -1,7 +1,7 @@
-"""The application of one chain, ABCI-shaped: init_chain, check_tx, prepare_proposal, process_proposal, finalize_block, commit, query.
+"""The application of one chain, ABCI-shaped: from init_chain and check_tx to finalize_block, commit and query.
 
-A block is executed once per process: results are remembered by (parent app hash, block hash), so that many voters, forks and Byzantine
-proposals cost only what they differ in.
+A block is executed once per process: results are remembered by (parent app hash, block hash), so that many voters, forks and
+Byzantine proposals cost only what they differ in.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,13 +18,13 @@ from meshsec_core.kernel.store.overlay import Empty, Overlay
 from meshsec_core.kernel.store.state import Prepared, State
 from meshsec_core.kernel.types import Address
 from meshsec_core.kernel.wire.hashes import results_hash
-from meshsec_core.modules import staking
 from meshsec_core.modules.auth import AUTH, authenticate
 from meshsec_core.modules.bank import BANK
 from meshsec_core.modules.distribution import DISTRIBUTION
 from meshsec_core.modules.mint import MINT
 from meshsec_core.modules.slashing import SLASHING
 from meshsec_core.modules.staking.module import STAKING
+from meshsec_core.modules.staking.state import active_powers
 from meshsec_core.runtime.genesis import VERSION, Genesis
 from meshsec_core.runtime.module import Block, Ctx, Event, Machine, Msg, View
 from meshsec_core.runtime.tx import ReadTx, read_tx
@@ -227,10 +227,10 @@ class App:
         return Executed(results, self.state.preview(overlay.changes), self._powers(overlay))
 
     def _powers(self, overlay: Overlay) -> tuple[tuple[bytes, int], ...]:
-        powers: Mapping[bytes, int] = dict(staking.active_powers(overlay))
+        powers = active_powers(overlay)
         for model in self.models:
-            powers = model.shape_power(powers)
-        return tuple(powers.items())
+            powers = model.shape_power(overlay, powers)
+        return powers
 
     def _deliver(self, below: Overlay, block: Block, raw: bytes, index: int) -> Receipt:
         try:
@@ -290,6 +290,11 @@ class App:
             return View(self.state, self.machine, self.state.height, self._last_time)
         return View(self.state.at(height), self.machine, height, 0)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a model waits for a further block."""
+        return any(model.has_work(self.state) for model in self.models)
+
     def check_laws(self) -> None:
         """Check every law of every module on the committed state.
 
@@ -306,7 +311,9 @@ def _refused(tx_hash: str, height: int, index: int, refusal: Rejected) -> Receip
     return Receipt(tx_hash, height, index, Address(""), (), refusal.code, facts, 0, ())
 
 
-def build_machine(genesis: Genesis, models: Mapping[str, SecurityModel], verify: Verify) -> tuple[Machine, tuple[SecurityModel, ...]]:
+def build_machine(
+    genesis: Genesis, models: Mapping[str, SecurityModel], verify: Verify
+) -> tuple[Machine, tuple[SecurityModel, ...]]:
     """Join the modules of a chain with those of the models that its genesis names.
 
     Raises:
@@ -317,8 +324,15 @@ def build_machine(genesis: Genesis, models: Mapping[str, SecurityModel], verify:
     chosen = []
     for name, version in genesis.models.items():
         model = models.get(name)
-        if model is None or model.version != version:
+        if model is None or fingerprint(model) != version:
             raise Rejected(UNKNOWN_MODEL, model=name, version=version, known=", ".join(models))
         chosen.append(model)
-    modules = (*MODULES, *(module for model in chosen for module in (model.provider, model.consumer) if module is not None))
+    modules = (*MODULES, *(module for model in chosen for module in (model.provider, model.consumer)))
     return Machine(modules, prefix=genesis.prefix, denom=genesis.denom, verify=verify), tuple(chosen)
+
+
+def fingerprint(model: SecurityModel) -> str:
+    """Name the version of a model by what its inputs look like: 16 hex digits, written into genesis documents."""
+    modules = (model.provider, model.consumer)
+    inputs = {str(kind.__struct_config__.tag): list(kind.__struct_fields__) for module in modules for kind in module.handlers}
+    return sha256(codec.encode({"name": model.name, "source": model.source, "inputs": inputs})).hex()[:16]

@@ -1,6 +1,6 @@
 """Blocks: how the next one is built on the tip, and what makes one acceptable."""
 
-import msgspec
+from dataclasses import dataclass, replace
 
 from meshsec_core.consensus.commits import median_time, verify_commit
 from meshsec_core.consensus.validators import ValidatorSet
@@ -45,7 +45,8 @@ MILLISECOND = SECOND // 1_000
 """Least distance between a block's time and a vote for it; exact, no rounding."""
 
 
-class Tip(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Tip:
     """What consensus knows behind the last block. `commit` is the one seen for that block."""
 
     chain_id: ChainId
@@ -76,8 +77,15 @@ def genesis_tip(genesis: Genesis, powers: tuple[tuple[bytes, int], ...], app_has
     )
 
 
-def advance(tip: Tip, block: Block, identity: BlockId, commit: Commit, powers: tuple[tuple[bytes, int], ...], hashes: tuple[bytes, bytes]) -> Tip:
-    """Return the tip behind a committed block. `powers` are what the application wants from two heights on; `hashes` are (app, results)."""
+def advance(
+    tip: Tip, block: Block, identity: BlockId, commit: Commit, powers: tuple[tuple[bytes, int], ...], hashes: tuple[bytes, bytes]
+) -> Tip:
+    """Return the tip behind a committed block.
+
+    Args:
+        powers: what the application wants from two heights on.
+        hashes: of the application and of the results.
+    """
     current = {validator.public_key: validator.power for validator in tip.next_validators.validators}
     wanted = dict(powers)
     updates = [(key, power) for key, power in wanted.items() if current.get(key) != power]
@@ -123,7 +131,7 @@ def check_block(tip: Tip, block: Block, verify: Verify) -> None:
     Raises:
         Rejected: `consensus/bad-block` with the field that does not fit the tip; whatever the last commit's check refuses.
     """
-    expected = build_block(msgspec.structs.replace(tip, commit=block.last_commit), block.txs, block.evidence, block.header.proposer_address)
+    expected = build_block(replace(tip, commit=block.last_commit), block.txs, block.evidence, block.header.proposer_address)
     for field in Header.__struct_fields__:
         if getattr(expected.header, field) != getattr(block.header, field):
             raise Rejected(BAD_BLOCK, field=field, height=block.header.height)
@@ -141,10 +149,14 @@ def check_block(tip: Tip, block: Block, verify: Verify) -> None:
 def as_seen_by_app(tip: Tip, block: Block) -> AppBlock:
     """Translate a block for the application: who signed the last commit, and who is guilty of what."""
     last = tip.last_validators.validators
-    votes = tuple(
-        VoteSeen(validator.address, validator.power, signature.flag != FLAG_ABSENT)
-        for validator, signature in zip(last, block.last_commit.signatures, strict=True)
-    ) if tip.height else ()
+    votes = (
+        tuple(
+            VoteSeen(validator.address, validator.power, signature.flag != FLAG_ABSENT)
+            for validator, signature in zip(last, block.last_commit.signatures, strict=True)
+        )
+        if tip.height
+        else ()
+    )
     guilty = tuple(
         Misbehaviour("duplicate-vote", item.vote_a.address, item.vote_a.height, item.time, item.validator_power, item.total_power)
         for item in block.evidence

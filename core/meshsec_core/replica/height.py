@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from meshsec_core.consensus.commits import make_commit
-from meshsec_core.consensus.step import Cast, Decide, Proposed, Propose, Schedule, Start, State, TimedOut, Voted, step
+from meshsec_core.consensus.guard import STEP_PRECOMMIT, STEP_PREVOTE, STEP_PROPOSE, time_of
+from meshsec_core.consensus.step import Cast, Decide, Propose, Proposed, Schedule, Start, State, TimedOut, Voted, step
 from meshsec_core.consensus.step import Event as StepEvent
 from meshsec_core.consensus.step import Timer as TimerKind
+from meshsec_core.consensus.timeouts import LOCAL
 from meshsec_core.consensus.votes import NO_BLOCK, Choice, check_proposal, check_vote, choice_of
 from meshsec_core.kernel.crypto import Verify, sha256
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
-from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.hashes import proposal_sign_bytes, vote_sign_bytes
 from meshsec_core.kernel.wire.tendermint import PRECOMMIT, PREVOTE, Block, BlockId, Commit, PartSetHeader, Proposal, Vote
 from meshsec_core.replica.chain import MILLISECOND, Tip, identify
@@ -17,13 +20,7 @@ from meshsec_core.replica.events import Deliver, SetTimer, Timer
 from meshsec_core.replica.events import Proposed as Message
 from meshsec_core.replica.voter import Voter
 
-STEPS = {PREVOTE: 2, PRECOMMIT: 3}
-"""Order of what is signed within a round, behind the proposal's 1."""
-
-PATIENCE = {TimerKind.PROPOSE: SECOND // 5, TimerKind.PREVOTE: SECOND // 10, TimerKind.PRECOMMIT: SECOND // 10}
-"""Nanoseconds until a timer fires in round 0; exact, no rounding."""
-MORE_PATIENCE = SECOND // 20
-"""What every further round adds."""
+STEPS = {PREVOTE: STEP_PREVOTE, PRECOMMIT: STEP_PRECOMMIT}
 
 
 class Height:
@@ -91,7 +88,7 @@ class Height:
     def commit_of(self, decision: Decide) -> Commit:
         """Build the commit from all precommits heard in the deciding round."""
         votes = [vote for (kind, number, _), vote in self.votes.items() if kind == PRECOMMIT and number == decision.round]
-        return make_commit(self.tip.validators, self.number, decision.round, decision.block, votes)
+        return make_commit(self.number, decision.round, decision.block, self.tip.validators, votes)
 
     # messages
 
@@ -138,9 +135,9 @@ class Height:
             match effect:
                 case Cast():
                     self._cast(voter, effect)
-                case Schedule(kind, number):
-                    after = PATIENCE[kind] + number * MORE_PATIENCE
-                    self._timers.append(SetTimer(Timer(voter.address, self.number, number, kind), after))
+                case Schedule():
+                    timer = Timer(voter.address, self.number, effect.round, effect.timer)
+                    self._timers.append(SetTimer(timer, LOCAL.of(effect.timer, effect.round)))
                 case Propose():
                     self._propose(voter, effect)
                 case Decide():
@@ -159,21 +156,21 @@ class Height:
         block = self._build(voter.address) if wish.block is None else self.blocks[wish.block]
         identity = identify(block) if wish.block is None else wish.block
         proposal = Proposal(self.number, wish.round, wish.pol_round, identity, self._time_after(block.header.time))
-        signature = voter.sign(self.number, wish.round, 1, proposal_sign_bytes(self.tip.chain_id, proposal))
-        if signature is not None:
-            signed = Proposal(self.number, wish.round, wish.pol_round, identity, proposal.time, signature)
-            self._proposals.append(Message(signed, block, voter.address))
+        signed = voter.sign(self.number, wish.round, STEP_PROPOSE, proposal_sign_bytes(self.tip.chain_id, proposal))
+        if signed is not None:
+            proposal = replace(proposal, time=time_of(signed.sign_bytes), signature=signed.signature)
+            self._proposals.append(Message(proposal, block, voter.address))
 
     def _cast(self, voter: Voter, wish: Cast) -> None:
         vote = self._vote(voter, wish, wish.block)
-        signature = voter.sign(self.number, wish.round, STEPS[wish.kind], self._sign_bytes(vote))
-        if signature is None:
+        signed = voter.sign(self.number, wish.round, STEPS[wish.kind], self._sign_bytes(vote))
+        if signed is None:
             return
-        self._votes.append(_signed(vote, signature))
+        self._votes.append(replace(vote, time=time_of(signed.sign_bytes), signature=signed.signature))
         if voter.double_signs and wish.block is not None and wish.kind == PRECOMMIT:
             voter.double_signs = False
             other = self._vote(voter, wish, _conflicting(wish.block))
-            self._votes.append(_signed(other, voter.key.sign(self._sign_bytes(other))))
+            self._votes.append(replace(other, signature=voter.key.sign(self._sign_bytes(other))))
 
     def _vote(self, voter: Voter, wish: Cast, choice: Choice) -> Vote:
         known = self.blocks.get(choice) if choice is not None else None
@@ -188,10 +185,6 @@ class Height:
 
     def _time_after(self, time: int) -> int:
         return max(self.now, time + MILLISECOND)
-
-
-def _signed(vote: Vote, signature: bytes) -> Vote:
-    return Vote(vote.kind, vote.height, vote.round, vote.block_id, vote.time, vote.address, vote.index, signature)
 
 
 def _conflicting(block: BlockId) -> BlockId:

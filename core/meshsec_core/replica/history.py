@@ -1,4 +1,4 @@
-"""What a chain remembers of its blocks: written as rows with each commit, read back for views, proofs of misbehaviour and restarts.
+"""What a chain remembers of its blocks: rows written with each commit, read back for views, evidence and restarts.
 
 Our own rows that nobody else verifies are MessagePack; blocks, commits and validator sets are protobuf as on the wire.
 """

@@ -1,7 +1,7 @@
 """Transactions that wait for a block, first come first served.
 
-The application's check state already holds the sequence and fee of every waiting transaction, so a gap or a repeat is refused at the door.
-After each block those that were included leave, and the rest are checked again on the new state.
+The application's check state already holds the sequence and fee of every waiting transaction, so a gap or a repeat is refused at
+the door. After each block those that were included leave, and the rest are checked again on the new state.
 """
 
 from meshsec_core.app import App

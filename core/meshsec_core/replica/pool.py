@@ -2,19 +2,16 @@
 
 from collections.abc import Callable, Iterable
 
-from meshsec_core.consensus.evidence import is_expired, make_duplicate_vote, verify_duplicate_vote
+from meshsec_core.consensus.evidence import Limits, is_expired, make_duplicate_vote, verify_duplicate_vote
 from meshsec_core.consensus.validators import ValidatorSet
 from meshsec_core.kernel.crypto import Verify, sha256
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.proto import decode, encode
 from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence, Evidence, Vote
 from meshsec_core.replica.chain import BAD_BLOCK, Tip
 from meshsec_core.replica.storage import Storage, Table, Write
 
-MAX_AGE = 48 * 3_600 * SECOND
-"""Nanoseconds; evidence is too old once it is older than this and than `MAX_AGE_BLOCKS`."""
-MAX_AGE_BLOCKS = 100_000
+LIMITS = Limits()
 COMMITTED = b"committed"
 """Marks evidence that a block carries, where waiting evidence has its bytes."""
 
@@ -22,7 +19,13 @@ COMMITTED = b"committed"
 class EvidencePool:
     """Waiting evidence by its hash."""
 
-    def __init__(self, storage: Storage, verify: Verify, validators_at: Callable[[int], ValidatorSet | None], time_of: Callable[[int], int | None]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        verify: Verify,
+        validators_at: Callable[[int], ValidatorSet | None],
+        time_of: Callable[[int], int | None],
+    ) -> None:
         self._storage = storage
         self._verify = verify
         self._validators_at = validators_at
@@ -50,16 +53,16 @@ class EvidencePool:
                 rows.append(Write(Table.EVIDENCE, key, encode(evidence)))
         return rows
 
-    def waiting(self, tip: Tip) -> tuple[DuplicateVoteEvidence, ...]:
+    def waiting(self) -> tuple[DuplicateVoteEvidence, ...]:
         """Return what the next block should carry."""
-        return tuple(item for item in self._waiting.values() if not self._is_old(item, tip))
+        return tuple(self._waiting.values())
 
     def check(self, items: tuple[Evidence, ...], tip: Tip, chain_id: str) -> None:
         """Check the evidence of a proposed block.
 
         Raises:
-            Rejected: `consensus/bad-block` if an item is repeated, too old, carried by an earlier block, or about a height unknown here;
-                what `verify_duplicate_vote` refuses.
+            Rejected: `consensus/bad-block` if an item is repeated, too old, carried by an earlier block, or of a height unknown
+                here; what `verify_duplicate_vote` refuses.
         """
         keys = [sha256(encode(item)) for item in items]
         if len(dict.fromkeys(keys)) != len(keys):
@@ -74,13 +77,18 @@ class EvidencePool:
                 raise Rejected(BAD_BLOCK, field="evidence", reason="unknown height")
             verify_duplicate_vote(item, chain_id, validators, time, self._verify)
 
-    def commit(self, items: tuple[Evidence, ...]) -> list[Write]:
-        """Forget what a block carries; return the rows that remember that it did."""
-        keys = [sha256(encode(item)) for item in items]
-        for key in keys:
+    def commit(self, items: tuple[Evidence, ...], tip: Tip) -> list[Write]:
+        """Forget what a block carries and what the new tip makes too old; return the rows that remember it.
+
+        Args:
+            tip: behind the block.
+        """
+        carried = [sha256(encode(item)) for item in items]
+        old = [key for key, item in self._waiting.items() if self._is_old(item, tip) and key not in carried]
+        for key in (*carried, *old):
             self._waiting.pop(key, None)
-        return [Write(Table.EVIDENCE, key, COMMITTED) for key in keys]
+        return [Write(Table.EVIDENCE, key, COMMITTED) for key in carried] + [Write(Table.EVIDENCE, key, None) for key in old]
 
     @staticmethod
     def _is_old(item: DuplicateVoteEvidence, tip: Tip) -> bool:
-        return is_expired(item.vote_a.height, item.time, tip.height + 1, tip.next_time, MAX_AGE, MAX_AGE_BLOCKS)
+        return is_expired(tip.height + 1 - item.vote_a.height, tip.next_time - item.time, LIMITS)

@@ -1,7 +1,7 @@
 """One chain in one process: `handle(event, now) -> effects`.
 
-A wave is what voters sign in answer to one event. Its guards and its messages become durable in one `Persist` before any voter hears it,
-so a crash at any instruction loses no lock and lets nobody sign twice: on return the height in progress is replayed from the log.
+A wave is what voters sign in answer to one event. Its guards and its messages become durable in one `Persist` before any voter
+hears it, so a crash at any instruction loses no lock and lets nobody sign twice: the height in progress is replayed from the log.
 """
 
 from collections.abc import Mapping
@@ -207,7 +207,9 @@ class Replica:
             return [*([Persist(tuple(rows))] if rows else []), *timers]
         signers = dict.fromkeys([vote.address for vote in wave.votes] + [message.proposer for message in wave.proposals])
         guards = [
-            Write(Table.GUARDS, voter.address, msgspec.msgpack.encode(voter.last)) for voter in self.voters if voter.address in signers
+            Write(Table.GUARDS, voter.address, msgspec.msgpack.encode(voter.last))
+            for voter in self.voters
+            if voter.address in signers
         ]
         fired = [self._log(LogRow(fire=fire))] if fire is not None else []
         return [Persist((*guards, *fired, self._log(LogRow(deliver=wave)))), wave, *timers]
@@ -218,7 +220,7 @@ class Replica:
 
     def _build(self, proposer: bytes) -> Block:
         txs = self.app.prepare_proposal(self._mempool.waiting())
-        return build_block(self._tip, txs, self._pool.waiting(self._tip), proposer)
+        return build_block(self._tip, txs, self._pool.waiting(), proposer)
 
     def _accepts(self, block: Block) -> bool:
         try:
@@ -238,7 +240,7 @@ class Replica:
         hashes = (executed.app_hash, executed.results_hash)
         self._tip = advance(self._tip, block, decision.block, height.commit_of(decision), executed.powers, hashes)
         rows = commit_rows(self._tip, block, executed, undo, self._keep)
-        rows += self._pool.commit(block.evidence)
+        rows += self._pool.commit(block.evidence, self._tip)
         rows += self._pool.add(height.conflicts)
         rows += [Write(Table.WAL, height_key(number), None) for number in range(1, self._logged + 1)]
         self._logged, self._height = 0, None
@@ -275,9 +277,10 @@ class Replica:
 
     @property
     def has_work(self) -> bool:
-        """Whether a further block would do or prove something: transactions, evidence, a proof or a validator-set change is due."""
+        """Whether a block is due: for transactions, evidence, a proof, a validator-set change, or a model."""
         changing = self._tip.validators.hash != self._tip.next_validators.hash
-        return bool(len(self._mempool) or len(self._pool) or self._proof_due > self._tip.height or changing)
+        due = self._proof_due > self._tip.height or changing or self.app.has_work
+        return due or len(self._mempool) > 0 or len(self._pool) > 0
 
     @property
     def waiting(self) -> int:
@@ -335,5 +338,3 @@ class LogRow(msgspec.Struct, frozen=True, omit_defaults=True):
 def _last_signed(storage: Storage, key: PrivateKey) -> LastSigned | None:
     raw = storage.get(Table.GUARDS, Voter("", key, None).address)
     return None if raw is None else msgspec.msgpack.decode(raw, type=LastSigned)
-
-

@@ -1,4 +1,7 @@
-"""What survives a crash: tables of bytes, written in atomic batches. Shells bring the disk, the simulation keeps an image in memory."""
+"""What survives a crash: tables of bytes, written in atomic batches.
+
+Shells bring the disk, the simulation keeps an image in memory.
+"""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence

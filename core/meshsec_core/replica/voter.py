@@ -24,17 +24,17 @@ class Voter:
         self.state: State | None = None
         """Its vote machine; None until it takes part in the height."""
 
-    def sign(self, height: int, round: int, step: int, sign_bytes: bytes) -> bytes | None:  # noqa: A002
-        """Sign, unless this validator has signed at this step or a later one; then None.
+    def sign(self, height: int, number: int, step: int, sign_bytes: bytes) -> LastSigned | None:
+        """Sign, or repeat what was signed for the same content; None if the guard forbids it.
 
-        What was signed before a crash is in the write-ahead log, so nothing is lost by not saying it twice.
+        Args:
+            number: the round.
+            step: as the guard counts.
         """
         try:
-            stored = guard(self.last, height, round, step, sign_bytes)
+            stored = guard(self.last, height, number, step, sign_bytes)
         except Rejected:
             return None
-        if stored is not None:
-            return None
-        signature = self.key.sign(sign_bytes)
-        self.last = LastSigned(height, round, step, sign_bytes, signature)
-        return signature
+        if stored is None:
+            stored = self.last = LastSigned(height, number, step, sign_bytes, self.key.sign(sign_bytes))
+        return stored

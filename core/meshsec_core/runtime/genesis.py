@@ -35,7 +35,7 @@ class Genesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     modules: dict[str, dict[str, Any]] = {}
     """Module name to the fields of its genesis struct that differ from the defaults."""
     models: dict[str, str] = {}
-    """Shared-security models that the chain runs: name to version."""
+    """Shared-security models that the chain runs: name to fingerprint."""
     max_txs: int = 1_000
     """Transactions per block."""
     max_bytes: int = 1_048_576
