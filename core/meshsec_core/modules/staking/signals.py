@@ -64,7 +64,7 @@ class DelegationChanging(Signal):
 class ValidatorSlashed(Signal):
     """A validator's tokens have been cut, and with them those of its delegators, unbonding and redelegated ones included.
 
-    The loss of a delegator with `s` shares is `s × tokens_before // shares − s × tokens_after // shares` plus its entries in the cuts.
+    A delegation that was worth `v` is worth `v × tokens_after // tokens_before`; `slash.loss` says what one delegator has lost.
     """
 
     validator: ValidatorId
@@ -79,11 +79,11 @@ class ValidatorSlashed(Signal):
     fraction_bps: int
     tokens_before: int
     tokens_after: int
-    shares: int
-    """All shares of the validator; a slash does not change them."""
+    ordinal: int
+    """Number of this cut among the validator's cuts, from 0; it has left a mark only if `tokens_after < tokens_before`."""
     unbonding_cuts: tuple[tuple[Address, int], ...]
     """(delegator, tokens) cut from unbonding entries that were slashable at the infraction."""
     redelegation_cuts: tuple[tuple[Address, ValidatorId, int], ...]
     """(delegator, destination validator, tokens) cut from stake that has left by redelegation."""
     burned: int
-    """All tokens destroyed by this slash."""
+    """All tokens that this slash took, from wherever: destroyed, or sent to the community pool if the chain says so."""
