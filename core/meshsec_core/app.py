@@ -18,7 +18,7 @@ from meshsec_core.kernel.store.overlay import Empty, Overlay
 from meshsec_core.kernel.store.state import Prepared, State
 from meshsec_core.kernel.types import Address
 from meshsec_core.kernel.wire.hashes import results_hash
-from meshsec_core.modules.auth import AUTH, authenticate
+from meshsec_core.modules.auth import AUTH, authenticate, sequence
 from meshsec_core.modules.bank import BANK
 from meshsec_core.modules.distribution import DISTRIBUTION
 from meshsec_core.modules.mint import MINT
@@ -139,6 +139,10 @@ class App:
         authenticate(Ctx(overlay, self._next_block(), self.machine, read.tx.signer), read)
         overlay.merge()
         return read
+
+    def next_sequence(self, address: Address) -> int:
+        """Return the sequence that an account's next transaction must carry, behind those that wait."""
+        return sequence(self._check, address)
 
     def simulate(self, signer: Address, msgs: tuple[Msg, ...]) -> Receipt:
         """Run messages on the check state as the next block would, and forget what they wrote."""

@@ -14,6 +14,7 @@ from meshsec_core.consensus.validators import ValidatorSet
 from meshsec_core.kernel.crypto import PrivateKey, Verify
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.kernel.store.state import State
+from meshsec_core.kernel.types import Address
 from meshsec_core.kernel.wire.tendermint import Block, SignedHeader
 from meshsec_core.replica.chain import Tip, advance, as_seen_by_app, build_block, check_block, genesis_tip
 from meshsec_core.replica.events import Committed, Deliver, Effect, Event, Fire, Halted, Persist, Tick
@@ -290,6 +291,10 @@ class Replica:
     def is_waiting(self, tx_hash: bytes) -> bool:
         """Tell whether a transaction waits in the mempool."""
         return tx_hash in self._mempool
+
+    def next_sequence(self, address: Address) -> int:
+        """Return the sequence that an account's next transaction must carry, behind those that wait."""
+        return self.app.next_sequence(address)
 
     def missing_power(self) -> tuple[int, int]:
         """Return (power of hosted validators that are up, total power) of the next set; consensus needs more than 2/3."""
