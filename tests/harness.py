@@ -10,9 +10,7 @@ The chain is always inside a block: `send` and `ctx` run in it, `block` ends it 
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import msgspec
-
-from meshsec_core.kernel import crypto
+from meshsec_core.kernel import codec, crypto
 from meshsec_core.kernel.crypto import PrivateKey, account, address_of, operator, sha256
 from meshsec_core.kernel.store.overlay import Empty, Overlay
 from meshsec_core.kernel.types import SECOND, Address, ChainId, Denom, ValidatorId
@@ -195,12 +193,7 @@ class Chain:
         )
 
     def _section(self, module: Module[Any]) -> Any:
-        """Return a module's genesis: its own section, with what stands at the top of the document where it asks for it."""
+        """Return what a module's init is given: its section, or the whole document if it declares none."""
         if module.genesis is None:
-            return None
-        shared = {"balances": self.genesis.balances, "validators": self.genesis.validators}
-        names = module.genesis.__struct_fields__
-        fields = {name: value for name, value in shared.items() if name in names}
-        return msgspec.convert(
-            {**msgspec.to_builtins(fields), **self.genesis.modules.get(module.name, {})}, module.genesis, strict=False
-        )
+            return self.genesis
+        return codec.convert(self.genesis.modules.get(module.name, {}), module.genesis)

@@ -7,11 +7,13 @@ come back locked.
 
 import msgspec
 
+from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import bech32_decode
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.kernel.store.windows import Map
 from meshsec_core.kernel.types import Address, Denom
+from meshsec_core.runtime.genesis import Genesis
 from meshsec_core.runtime.module import Ctx, Module, Msg, View
 
 MAX_AMOUNT = 2**128 - 1
@@ -45,11 +47,10 @@ RESERVED: Map[str] = Map("bank/reserved", str)
 
 
 class BankGenesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The first coins."""
+    """The section `bank` of a genesis document; the balances themselves stand at its top."""
 
-    balances: dict[Address, dict[Denom, int]] = {}
     locks: dict[Address, dict[Denom, int]] = {}
-    """How much of those balances is permanently locked."""
+    """How much of the first balances is permanently locked."""
 
 
 class Send(Msg, frozen=True, tag="bank/Send"):
@@ -223,17 +224,19 @@ def on_send(ctx: Ctx, msg: Send) -> None:
     send(ctx, ctx.signer, msg.to, msg.denom, msg.amount)
 
 
-def init(ctx: Ctx, genesis: BankGenesis) -> None:
+def init(ctx: Ctx, genesis: Genesis) -> None:
     """Create the first coins and lock what is to be locked.
 
     Raises:
-        Rejected: `crypto/bad-address`, `bank/bad-amount`, `bank/insufficient-funds` if a lock exceeds its balance.
+        Rejected: `codec/malformed`, `crypto/bad-address`, `bank/bad-amount`; `bank/insufficient-funds` if a lock exceeds
+            its balance.
     """
+    section = codec.convert(genesis.modules.get("bank", {}), BankGenesis)
     for address, coins in sorted(genesis.balances.items()):
         bech32_decode(ctx.prefix, address)
         for denom, amount in sorted(coins.items()):
             mint(ctx, address, denom, amount)
-    for address, coins in sorted(genesis.locks.items()):
+    for address, coins in sorted(section.locks.items()):
         for denom, amount in sorted(coins.items()):
             lock(ctx, address, denom, amount)
 
@@ -281,10 +284,9 @@ def supply_is_the_sum_of_balances(view: View) -> None:
         raise InvariantViolated(f"supplies {recorded} differ from the sums of balances {found}")
 
 
-BANK = Module(
+BANK: Module[BankGenesis] = Module(
     "bank",
     handlers={Send: on_send},
-    genesis=BankGenesis,
     init=init,
     queries={"balances": query_balances, "supply": query_supply},
     laws={"supply is the sum of balances": supply_is_the_sum_of_balances},

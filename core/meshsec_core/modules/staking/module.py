@@ -2,6 +2,7 @@
 
 import msgspec
 
+from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import bech32_decode, operator
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import Address, ValidatorId
@@ -24,19 +25,18 @@ from meshsec_core.modules.staking.state import (
     unbondings_of,
     validators,
 )
-from meshsec_core.runtime.genesis import GenesisValidator
+from meshsec_core.runtime.genesis import Genesis
 from meshsec_core.runtime.module import Ctx, Module, Msg, View
 
 BAD_PARAMS = "staking/bad-params"
 GENESIS_COMMISSION_BPS = 1_000
-"""Commission of the validators that are there from the first block."""
 
 
 class StakingGenesis(Params, frozen=True):
-    """The rules, and who is bonded from the first block."""
+    """The section `staking` of a genesis document; the validators themselves stand at its top."""
 
-    validators: tuple[GenesisValidator, ...] = ()
     commission_bps: int = GENESIS_COMMISSION_BPS
+    """What the first validators keep of their delegators' rewards."""
 
 
 class CreateValidator(Msg, frozen=True, tag="staking/CreateValidator"):
@@ -116,20 +116,21 @@ def _refuse_tombstoned(ctx: Ctx, identity: ValidatorId) -> None:
         raise Rejected(validator.TOMBSTONED, validator=identity)
 
 
-def init(ctx: Ctx, genesis: StakingGenesis) -> None:
+def init(ctx: Ctx, genesis: Genesis) -> None:
     """Write the rules; mint every first validator's self-bond to its operator and delegate it.
 
     Raises:
-        Rejected: `staking/bad-params`, and what creating a validator refuses.
+        Rejected: `codec/malformed`, `staking/bad-params`, and what creating a validator refuses.
     """
-    rules = Params(**{name: getattr(genesis, name) for name in Params.__struct_fields__})
+    section = codec.convert(genesis.modules.get("staking", {}), StakingGenesis)
+    rules = Params(**{name: getattr(section, name) for name in Params.__struct_fields__})
     if rules.unbonding_time <= 0 or min(rules.max_validators, rules.power_reduction, rules.max_entries) < 1:
         raise Rejected(BAD_PARAMS, unbonding_time=rules.unbonding_time)
     PARAMS.put(ctx.store, rules)
     bank.reserve(ctx, POOL)
     for first in genesis.validators:
         account = owner(ctx.prefix, first.operator)
-        validator.create(ctx, Validator(first.operator, first.name, first.public_key, genesis.commission_bps))
+        validator.create(ctx, Validator(first.operator, first.name, first.public_key, section.commission_bps))
         bank.mint(ctx, account, ctx.denom, first.tokens)
         delegation.delegate(ctx, account, first.operator, first.tokens)
     validator.update_active_set(ctx, 0)
@@ -227,10 +228,9 @@ def query_params(view: View) -> Params:
     return params(view.store)
 
 
-STAKING = Module(
+STAKING: Module[StakingGenesis] = Module(
     "staking",
     handlers={CreateValidator: create_validator, Delegate: delegate, Undelegate: undelegate, Redelegate: redelegate},
-    genesis=StakingGenesis,
     init=init,
     end_block=validator.end_block,
     queries={
