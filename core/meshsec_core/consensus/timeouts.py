@@ -1,6 +1,6 @@
 """How long a validator waits before it loses patience; longer in every round, so that some round is long enough for any delay.
 
-Source: arXiv:1807.04938 §III-A; defaults of cometbft v0.38 config.
+Source: arXiv:1807.04938 §III-A; cometbft v0.38 config, test profile.
 """
 
 import msgspec
@@ -14,10 +14,10 @@ MILLISECOND = SECOND // 1000  # exact
 class Timeouts(msgspec.Struct, frozen=True):
     """Waiting times in nanoseconds: of round 0, and what each later round adds."""
 
-    propose: int = 3 * SECOND
-    prevote: int = SECOND
-    precommit: int = SECOND
-    growth: int = 500 * MILLISECOND
+    propose: int
+    prevote: int
+    precommit: int
+    growth: int
 
     def of(self, timer: Timer, number: int) -> int:
         """Return the waiting time of a timer in a round."""
@@ -30,9 +30,6 @@ class Timeouts(msgspec.Struct, frozen=True):
                 start = self.precommit
         return start + number * self.growth
 
-
-PRODUCTION = Timeouts()
-"""As CometBFT nodes wait on the internet."""
 
 LOCAL = Timeouts(40 * MILLISECOND, 10 * MILLISECOND, 10 * MILLISECOND, MILLISECOND)
 """For validators that share a machine."""
