@@ -296,7 +296,7 @@ class Replica:
         """Return the sequence that an account's next transaction must carry, behind those that wait."""
         return self.app.next_sequence(address)
 
-    def missing_power(self) -> tuple[int, int]:
+    def voting_power(self) -> tuple[int, int]:
         """Return (power of hosted validators that are up, total power) of the next set; consensus needs more than 2/3."""
         members = self._tip.validators
         positions = [members.index_of(voter.address) for voter in self.voters if not voter.down]
