@@ -5,7 +5,8 @@ from calendar import timegm
 from datetime import datetime
 from typing import Any
 
-from meshsec_core.kernel.wire.scalars import SECOND, ZERO_TIME
+from meshsec_core.kernel.types import SECOND
+from meshsec_core.kernel.wire.scalars import ZERO_TIME
 from meshsec_core.kernel.wire.tendermint import (
     Block,
     BlockId,

@@ -1,8 +1,8 @@
 """Canonical JSON: one value, one spelling.
 
-Keys are sorted at every level, UTF-8, no spaces, every field present, every integer a decimal string, `bytes` in base64; no JSON numbers
-at all. A text is canonical iff encoding what it decodes to gives the same bytes, which refuses duplicate keys, other spellings of a number
-and missing or unknown fields in one rule.
+Keys are sorted at every level, UTF-8, no spaces, every field present, every integer a decimal string, `bytes` in base64; no
+JSON numbers at all. A text is canonical iff encoding what it decodes to gives the same bytes, which refuses duplicate keys,
+other spellings of a number and missing or unknown fields in one rule.
 """
 
 from collections.abc import Callable
@@ -18,23 +18,32 @@ T = TypeVar("T")
 NOT_CANONICAL = "tx/not-canonical"
 MALFORMED = "codec/malformed"
 
+MAX_DEPTH = 64
+"""Levels of nesting that have a canonical form; deeper ones could exhaust the stack on one machine and not on another."""
 
-def _spell(value: Any) -> Any:
+
+def _spell(value: Any, depth: int = 0) -> Any:
     """Replace every integer by its decimal text."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return value
-    if kind is dict:
-        return {key: _spell(item) for key, item in value.items()}
-    if kind is list or kind is tuple:
-        return [_spell(item) for item in value]
     if kind is int:
         return str(value)
-    raise TypeError(f"{kind.__name__} has no canonical form")
+    if depth > MAX_DEPTH:
+        raise Rejected(MALFORMED, detail=f"nested deeper than {MAX_DEPTH} levels")
+    if kind is dict:
+        return {key: _spell(item, depth + 1) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [_spell(item, depth + 1) for item in value]
+    raise Rejected(MALFORMED, detail=f"{kind.__name__} has no canonical form")
 
 
 def plain(value: Any) -> Any:
-    """Turn a struct, container or scalar into what canonical JSON holds: dicts, lists, strings, booleans and None."""
+    """Turn a struct, container or scalar into what canonical JSON holds: dicts, lists, strings, booleans and None.
+
+    Raises:
+        Rejected: `codec/malformed` if it holds a float or is nested too deeply.
+    """
     return _spell(msgspec.to_builtins(value, str_keys=True))
 
 
@@ -42,13 +51,19 @@ _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 def encode(value: Any) -> bytes:
-    """Encode to canonical JSON."""
+    """Encode to canonical JSON.
+
+    Raises:
+        Rejected: `codec/malformed` if it holds a float or is nested too deeply.
+    """
     return _encode_sorted(_spell(msgspec.to_builtins(value, str_keys=True)))
 
 
-@cache
-def _decoder(kind: Any) -> Callable[[bytes], Any]:
+def _make_decoder(kind: Any) -> Callable[[bytes], Any]:
     return msgspec.json.Decoder(kind, strict=False).decode
+
+
+_decoder: Callable[[Any], Callable[[bytes], Any]] = cache(_make_decoder)
 
 
 def load(raw: bytes, kind: type[T]) -> T:

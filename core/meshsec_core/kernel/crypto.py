@@ -76,7 +76,8 @@ def address_of(public_key: bytes) -> bytes:
 
 def bech32_encode(prefix: str, raw: bytes) -> str:
     """Spell raw bytes in bech32 under a prefix."""
-    text: str = bech32.bech32_encode(prefix, bech32.convertbits(raw, 8, 5))
+    words: list[int] = bech32.convertbits(raw, 8, 5) or []
+    text: str = bech32.bech32_encode(prefix, words)
     return text
 
 
