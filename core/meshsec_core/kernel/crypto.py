@@ -49,11 +49,16 @@ class MemoVerifier:
         question = (public_key, message, signature)
         verdict = self._verdicts.get(question)
         if verdict is None:
-            if len(self._verdicts) >= self._capacity:
-                for old in list(self._verdicts)[: self._capacity // 2]:
-                    del self._verdicts[old]
-            verdict = self._verdicts[question] = self._check(public_key, message, signature)
+            verdict = self._check(public_key, message, signature)
+            self.remember(question, verdict)
         return verdict
+
+    def remember(self, question: tuple[bytes, bytes, bytes], verdict: bool) -> None:
+        """Take over a verdict that was found elsewhere, such as on another thread, for the full question."""
+        if len(self._verdicts) >= self._capacity:
+            for old in list(self._verdicts)[: self._capacity // 2]:
+                del self._verdicts[old]
+        self._verdicts[question] = verdict
 
 
 class PrivateKey:
