@@ -1,7 +1,7 @@
 """The two exceptions that are raised on purpose: refused input, and our own bugs."""
 
 
-class Rejected(Exception):  # noqa: N818
+class Rejected(Exception):
     """Refused input. The overlay is dropped, the receipt carries `code`, nothing else changes.
 
     `code` is stable and reads `module/reason`; `facts` are the values a reader needs to mend the input.
@@ -17,5 +17,5 @@ class Rejected(Exception):  # noqa: N818
         return f"{self.code} ({said})" if said else self.code
 
 
-class InvariantViolated(Exception):  # noqa: N818
+class InvariantViolated(Exception):
     """A bug of ours. The node halts before it signs anything that rests on it."""

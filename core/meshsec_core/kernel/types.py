@@ -1,4 +1,7 @@
-"""Identifiers that travel through every layer. Amounts are plain `int` in base units; times are `int` nanoseconds since the epoch, UTC."""
+"""Identifiers that travel through every layer.
+
+Amounts are plain `int` in base units; times are `int` nanoseconds since the epoch, UTC.
+"""
 
 from typing import NewType
 
