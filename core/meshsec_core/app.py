@@ -80,6 +80,8 @@ class Executed:
 
     results: Results
     prepared: Prepared
+    changes: Mapping[str, bytes | None]
+    """Path to new value, or None where it is deleted."""
     powers: tuple[tuple[bytes, int], ...]
     """(public key, power) of every validator that should vote from two heights on."""
 
@@ -124,7 +126,7 @@ class App:
                 module.init(ctx, self.genesis)
         prepared = self.state.preview(overlay.changes)
         results = Results(0, self.genesis.time, (), (), tuple(ctx.events))
-        return Executed(results, prepared, self._powers(overlay))
+        return Executed(results, prepared, overlay.changes, self._powers(overlay))
 
     # ABCI: CheckTx
 
@@ -205,7 +207,7 @@ class App:
         Raises:
             InvariantViolated: a bug of ours; the chain must halt.
         """
-        key = (self.state.app_hash(), block.hash)
+        key = (self.state.app_hash(self.state.height), block.hash)
         executed = self._executed.get(key)
         if executed is None:
             executed = self._executed[key] = self._execute(block, txs)
@@ -228,7 +230,7 @@ class App:
         except Exception as error:
             raise InvariantViolated(f"block {block.height}: {type(error).__name__}: {error}") from error
         results = Results(block.height, block.time, receipts, tuple(opening.events), tuple(closing.events))
-        return Executed(results, self.state.preview(overlay.changes), self._powers(overlay))
+        return Executed(results, self.state.preview(overlay.changes), overlay.changes, self._powers(overlay))
 
     def _powers(self, overlay: Overlay) -> tuple[tuple[bytes, int], ...]:
         powers = active_powers(overlay)

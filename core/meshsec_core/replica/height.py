@@ -88,7 +88,7 @@ class Height:
     def commit_of(self, decision: Decide) -> Commit:
         """Build the commit from all precommits heard in the deciding round."""
         votes = [vote for (kind, number, _), vote in self.votes.items() if kind == PRECOMMIT and number == decision.round]
-        return make_commit(self.number, decision.round, decision.block, self.tip.validators, votes)
+        return make_commit(self.tip.validators, self.number, decision.round, decision.block, votes)
 
     # messages
 

@@ -43,7 +43,7 @@ def commit_rows(tip: Tip, block: wire.Block, executed: Executed, undo: Undo, kee
     ]
     if height > keep:
         rows.append(Write(Table.UNDO, height_key(height - keep), None))
-    rows += [Write(Table.STATE, path.encode(), value) for path, value in executed.prepared.changes.items()]
+    rows += [Write(Table.STATE, path.encode(), value) for path, value in executed.changes.items()]
     for index, raw in enumerate(block.txs):
         rows.append(Write(Table.TXS, sha256(raw), msgspec.msgpack.encode((height, index))))
     return rows

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterable
 
-from meshsec_core.consensus.evidence import Limits, is_expired, make_duplicate_vote, verify_duplicate_vote
+from meshsec_core.consensus.evidence import is_expired, make_duplicate_vote, verify_duplicate_vote
 from meshsec_core.consensus.validators import ValidatorSet
 from meshsec_core.kernel.crypto import Verify, sha256
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.proto import decode, encode
 from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence, Evidence, Vote
 from meshsec_core.replica.chain import BAD_BLOCK, Tip
 from meshsec_core.replica.storage import Storage, Table, Write
 
-LIMITS = Limits()
+MAX_AGE = 48 * 3_600 * SECOND
+"""Nanoseconds; evidence is too old once it is older than this and than `MAX_AGE_BLOCKS`."""
+MAX_AGE_BLOCKS = 100_000
 COMMITTED = b"committed"
 """Marks evidence that a block carries, where waiting evidence has its bytes."""
 
@@ -91,4 +94,4 @@ class EvidencePool:
 
     @staticmethod
     def _is_old(item: DuplicateVoteEvidence, tip: Tip) -> bool:
-        return is_expired(tip.height + 1 - item.vote_a.height, tip.next_time - item.time, LIMITS)
+        return is_expired(item.vote_a.height, item.time, tip.height + 1, tip.next_time, MAX_AGE, MAX_AGE_BLOCKS)

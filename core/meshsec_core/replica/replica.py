@@ -86,14 +86,14 @@ class Replica:
             executed = app.init_chain()
             app.commit(0, executed)
             tip = genesis_tip(genesis, executed.powers, executed.app_hash)
-            rows = [Write(Table.STATE, path.encode(), value) for path, value in executed.prepared.changes.items()]
+            rows = [Write(Table.STATE, path.encode(), value) for path, value in executed.changes.items()]
             storage.apply([Write(Table.META, BASE, identity), *rows, *tip_rows(tip)])
         else:
             if storage.get(Table.META, BASE) != identity:
                 raise Rejected(OTHER_GENESIS, chain_id=genesis.chain_id)
             rows_of_state = ((key.decode(), value) for key, value in storage.scan(Table.STATE))
             state = State.open(rows_of_state, tip.height, stores=machine.stores, keep=keep)
-            if state.app_hash() != tip.app_hash:
+            if state.app_hash(tip.height) != tip.app_hash:
                 raise Rejected(CORRUPT, height=tip.height)
             state.restore_history(undo for _, undo in History(storage).undos())
             app = App(genesis, state, machine, chosen)
