@@ -63,6 +63,8 @@ class Chain:
         for module in modules:
             if module.init is not None:
                 module.init(self.ctx, self._section(module))
+        genesis_set = staking.active_set(self.state)
+        self._sets = {1: genesis_set, 2: genesis_set}
         self._begin(SECOND, (), ())
 
     def address(self, name: str) -> Address:
@@ -114,7 +116,9 @@ class Chain:
 
     def end(self) -> list[Event]:
         """End the current block without beginning another, so that what a block leaves behind can be looked at."""
-        return self._run([module.end_block for module in reversed(self.machine.modules)])
+        events = self._run([module.end_block for module in reversed(self.machine.modules)])
+        self._sets[self.ctx.height + 2] = staking.active_set(self.state)
+        return events
 
     def view(self) -> View:
         """Return what a query would read now."""
@@ -151,8 +155,8 @@ class Chain:
     def _begin(self, time_step: int, absent: Collection[int], misbehaviour: Collection[Misbehaviour]) -> list[Event]:
         away = [address_of(self.consensus_key(index).public_key) for index in absent]
         votes = [
-            VoteSeen(address=address_of(key), power=power, signed=address_of(key) not in away)
-            for key, power in staking.active_powers(self.state)
+            VoteSeen(address=address_of(member.public_key), power=member.power, signed=address_of(member.public_key) not in away)
+            for member in self._sets.get(self.ctx.height, ())
         ]
         block = Block(
             chain_id=self.genesis.chain_id,

@@ -3,7 +3,6 @@
 import msgspec
 
 from meshsec_core.kernel import codec
-from meshsec_core.kernel.crypto import bech32_decode, operator
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import Address, ValidatorId
 from meshsec_core.modules import bank
@@ -20,6 +19,7 @@ from meshsec_core.modules.staking.state import (
     delegations_of,
     delegators_of,
     get_validator,
+    operated_by,
     owner,
     params,
     unbondings_of,
@@ -77,7 +77,7 @@ def create_validator(ctx: Ctx, msg: CreateValidator) -> None:
     Raises:
         Rejected: what `validator.create` and `delegation.delegate` refuse; nothing is created.
     """
-    identity = operator(ctx.prefix, bech32_decode(ctx.prefix, ctx.signer))
+    identity = operated_by(ctx.prefix, ctx.signer)
     validator.create(ctx, Validator(identity, msg.name, msg.public_key, msg.commission_bps))
     delegation.delegate(ctx, ctx.signer, identity, msg.amount)
 

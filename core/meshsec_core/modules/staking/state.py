@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from meshsec_core.kernel.crypto import account, address_of, bech32_decode
+from meshsec_core.kernel.crypto import account, address_of, bech32_decode, operator
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.kernel.store.windows import Item, Map
@@ -182,6 +182,11 @@ def owner(prefix: str, validator: ValidatorId) -> Address:
     return account(prefix, bech32_decode(prefix + "valoper", validator))
 
 
+def operated_by(prefix: str, address: Address) -> ValidatorId:
+    """Return the id of the validator that an account operates, or would."""
+    return operator(prefix, bech32_decode(prefix, address))
+
+
 def validators(store: Reader) -> list[Validator]:
     """Return all validators, by operator."""
     return [validator for _, validator in VALIDATORS.items(store)]
@@ -232,10 +237,10 @@ def delegation_value(store: Reader, delegator: Address, validator: ValidatorId) 
 def delegations_of(store: Reader, delegator: Address) -> dict[ValidatorId, int]:
     """Return what a delegator's stake is worth, by validator, ascending; worthless ones are left out."""
     found: dict[ValidatorId, int] = {}
-    for (operator,), delegation in DELEGATIONS.items(store, delegator):
-        tokens = settled(store, VALIDATORS.get(store, operator), delegation).tokens
+    for (identity,), delegation in DELEGATIONS.items(store, delegator):
+        tokens = settled(store, VALIDATORS.get(store, identity), delegation).tokens
         if tokens:
-            found[ValidatorId(operator)] = tokens
+            found[ValidatorId(identity)] = tokens
     return found
 
 
