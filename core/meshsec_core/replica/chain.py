@@ -1,6 +1,7 @@
 """Blocks: how the next one is built on the tip, and what makes one acceptable."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from meshsec_core.consensus.commits import median_time, verify_commit
 from meshsec_core.consensus.validators import ValidatorSet
@@ -8,14 +9,15 @@ from meshsec_core.kernel.crypto import Verify
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND, ChainId
 from meshsec_core.kernel.wire.hashes import (
-    block_id,
     commit_hash,
     consensus_hash,
     data_hash,
     evidence_hash,
     header_hash,
+    part_set,
     results_hash,
 )
+from meshsec_core.kernel.wire.proto import encode
 from meshsec_core.kernel.wire.tendermint import (
     BLOCK_PROTOCOL,
     FLAG_ABSENT,
@@ -63,7 +65,12 @@ class Tip:
     app_hash: bytes
     results_hash: bytes
 
-    @property
+    @cached_property
+    def commit_hash(self) -> bytes:
+        """Root over the commit, as the next header carries it."""
+        return commit_hash(self.commit)
+
+    @cached_property
     def next_time(self) -> int:
         """Time of the next block: the weighted median of the last commit, or this tip's own before the first block."""
         return self.time if self.height == 0 else median_time(self.commit, self.last_validators)
@@ -112,7 +119,7 @@ def build_block(tip: Tip, txs: tuple[bytes, ...], evidence: tuple[DuplicateVoteE
         height=tip.height + 1,
         time=tip.next_time,
         last_block_id=tip.block_id,
-        last_commit_hash=commit_hash(tip.commit),
+        last_commit_hash=tip.commit_hash,
         data_hash=data_hash(txs),
         validators_hash=tip.validators.hash,
         next_validators_hash=tip.next_validators.hash,
@@ -146,13 +153,14 @@ def check_block(tip: Tip, block: Block, verify: Verify) -> None:
         raise Rejected(BAD_BLOCK, field="time", height=block.header.height)
 
 
-def as_seen_by_app(tip: Tip, block: Block) -> AppBlock:
+def as_seen_by_app(tip: Tip, block: Block, identity: BlockId) -> AppBlock:
     """Translate a block for the application: who signed the last commit, and who is guilty of what."""
-    last = tip.last_validators.validators
+    last = tip.last_validators.roster
+    signatures = block.last_commit.signatures
     votes = (
         tuple(
-            VoteSeen(validator.address, validator.power, signature.flag != FLAG_ABSENT)
-            for validator, signature in zip(last, block.last_commit.signatures, strict=True)
+            VoteSeen(address, power, signature.flag != FLAG_ABSENT)
+            for address, power, signature in zip(last.addresses, last.powers, signatures, strict=True)
         )
         if tip.height
         else ()
@@ -162,9 +170,10 @@ def as_seen_by_app(tip: Tip, block: Block) -> AppBlock:
         for item in block.evidence
     )
     header = block.header
-    return AppBlock(tip.chain_id, header.height, header.time, header.proposer_address, votes, guilty, header_hash(header))
+    return AppBlock(tip.chain_id, header.height, header.time, header.proposer_address, votes, guilty, identity.hash)
 
 
-def identify(block: Block) -> BlockId:
-    """Return a block's id: header hash and part-set header."""
-    return block_id(block)
+def seal(block: Block) -> tuple[BlockId, bytes]:
+    """Return a block's id (header hash and part-set header) and its bytes."""
+    raw = encode(block)
+    return BlockId(header_hash(block.header), part_set(raw)[0]), raw

@@ -15,7 +15,7 @@ from meshsec_core.kernel.crypto import Verify, sha256
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.kernel.wire.hashes import proposal_sign_bytes, vote_sign_bytes
 from meshsec_core.kernel.wire.tendermint import PRECOMMIT, PREVOTE, Block, BlockId, Commit, PartSetHeader, Proposal, Vote
-from meshsec_core.replica.chain import MILLISECOND, Tip, identify
+from meshsec_core.replica.chain import MILLISECOND, Tip, seal
 from meshsec_core.replica.events import Deliver, SetTimer, Timer
 from meshsec_core.replica.events import Proposed as Message
 from meshsec_core.replica.voter import Voter
@@ -44,6 +44,7 @@ class Height:
         self._log: list[Deliver] = []
         self.now = 0
         self.blocks: dict[BlockId, Block] = {}
+        self._sealed: dict[Block, tuple[BlockId, bytes]] = {}
         self.decision: Decide | None = None
         self.votes: dict[tuple[int, int, int], Vote] = {}
         """First vote by (kind, round, position)."""
@@ -85,6 +86,13 @@ class Height:
         timers, self._proposals, self._votes, self._timers = self._timers, [], [], []
         return wave, timers
 
+    def seal(self, block: Block) -> tuple[BlockId, bytes]:
+        """Return a block's id and bytes, computed once for equal blocks."""
+        sealed = self._sealed.get(block)
+        if sealed is None:
+            sealed = self._sealed[block] = seal(block)
+        return sealed
+
     def commit_of(self, decision: Decide) -> Commit:
         """Build the commit from all precommits heard in the deciding round."""
         votes = [vote for (kind, number, _), vote in self.votes.items() if kind == PRECOMMIT and number == decision.round]
@@ -93,7 +101,7 @@ class Height:
     # messages
 
     def _is_genuine(self, message: Message) -> bool:
-        if message.proposal.height != self.number or identify(message.block) != message.proposal.block_id:
+        if message.proposal.height != self.number or self.seal(message.block)[0] != message.proposal.block_id:
             return False
         try:
             check_proposal(message.proposal, self.tip.chain_id, self.tip.validators, self._verify)
@@ -154,7 +162,7 @@ class Height:
 
     def _propose(self, voter: Voter, wish: Propose) -> None:
         block = self._build(voter.address) if wish.block is None else self.blocks[wish.block]
-        identity = identify(block) if wish.block is None else wish.block
+        identity = self.seal(block)[0]
         proposal = Proposal(self.number, wish.round, wish.pol_round, identity, self._time_after(block.header.time))
         signed = voter.sign(self.number, wish.round, STEP_PROPOSE, proposal_sign_bytes(self.tip.chain_id, proposal))
         if signed is not None:

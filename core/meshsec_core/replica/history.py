@@ -30,12 +30,12 @@ class TipRow(msgspec.Struct, frozen=True):
     results_hash: bytes
 
 
-def commit_rows(tip: Tip, block: wire.Block, executed: Executed, undo: Undo, keep: int) -> list[Write]:
-    """Return the rows that make a block and its outcome durable. Undo rows older than `keep` heights leave."""
+def commit_rows(tip: Tip, block: wire.Block, raw: bytes, executed: Executed, undo: Undo, keep: int) -> list[Write]:
+    """Return the rows that make a block (and its bytes, `raw`) and its outcome durable. Undo rows beyond `keep` heights leave."""
     height = tip.height
     key = height_key(height)
     rows = [
-        Write(Table.BLOCKS, key, encode(block)),
+        Write(Table.BLOCKS, key, raw),
         Write(Table.COMMITS, key, encode(tip.commit)),
         Write(Table.RESULTS, key, msgspec.msgpack.encode(executed.results)),
         *tip_rows(tip),
@@ -44,8 +44,8 @@ def commit_rows(tip: Tip, block: wire.Block, executed: Executed, undo: Undo, kee
     if height > keep:
         rows.append(Write(Table.UNDO, height_key(height - keep), None))
     rows += [Write(Table.STATE, path.encode(), value) for path, value in executed.changes.items()]
-    for index, raw in enumerate(block.txs):
-        rows.append(Write(Table.TXS, sha256(raw), msgspec.msgpack.encode((height, index))))
+    for index, tx in enumerate(block.txs):
+        rows.append(Write(Table.TXS, sha256(tx), msgspec.msgpack.encode((height, index))))
     return rows
 
 

@@ -236,11 +236,11 @@ class Replica:
         if decision is None:
             raise InvariantViolated("nothing is decided")
         block = height.blocks[decision.block]
-        executed = self.app.finalize_block(as_seen_by_app(self._tip, block), block.txs)
+        executed = self.app.finalize_block(as_seen_by_app(self._tip, block, decision.block), block.txs)
         undo = self.app.commit(height.number, executed)
         hashes = (executed.app_hash, executed.results_hash)
         self._tip = advance(self._tip, block, decision.block, height.commit_of(decision), executed.powers, hashes)
-        rows = commit_rows(self._tip, block, executed, undo, self._keep)
+        rows = commit_rows(self._tip, block, height.seal(block)[1], executed, undo, self._keep)
         rows += self._pool.commit(block.evidence, self._tip)
         rows += self._pool.add(height.conflicts)
         rows += [Write(Table.WAL, height_key(number), None) for number in range(1, self._logged + 1)]
