@@ -25,6 +25,7 @@ from meshsec_core.kernel.wire.tendermint import (
     BlockId,
     Commit,
     DuplicateVoteEvidence,
+    Evidence,
     Header,
     PartSetHeader,
 )
@@ -110,7 +111,7 @@ def advance(
     )
 
 
-def build_block(tip: Tip, txs: tuple[bytes, ...], evidence: tuple[DuplicateVoteEvidence, ...], proposer: bytes) -> Block:
+def build_block(tip: Tip, txs: tuple[bytes, ...], evidence: tuple[Evidence, ...], proposer: bytes) -> Block:
     """Build the next block on the tip."""
     header = Header(
         version_block=BLOCK_PROTOCOL,
@@ -168,6 +169,7 @@ def as_seen_by_app(tip: Tip, block: Block, identity: BlockId) -> AppBlock:
     guilty = tuple(
         Misbehaviour("duplicate-vote", item.vote_a.address, item.vote_a.height, item.time, item.validator_power, item.total_power)
         for item in block.evidence
+        if isinstance(item, DuplicateVoteEvidence)
     )
     header = block.header
     return AppBlock(tip.chain_id, header.height, header.time, header.proposer_address, votes, guilty, identity.hash)
