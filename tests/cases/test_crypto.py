@@ -61,6 +61,11 @@ def test_malformed_keys_and_signatures_are_not_valid(key: bytes, message: bytes,
     assert not verify(key, message, signature)
 
 
+def test_a_signature_cannot_carry_the_start_of_the_message() -> None:
+    key = PrivateKey(SEED)
+    assert not verify(key.public_key, b"tail", key.sign(b"head and tail") + b"head and ")
+
+
 def test_a_key_of_small_order_verifies_nothing() -> None:
     identity = b"\x01" + bytes(31)
     assert not verify(identity, b"anything", identity + bytes(32))

@@ -166,13 +166,17 @@ def test_the_last_part_of_a_key_may_hold_slashes() -> None:
     assert list(PAIRS.items(store, "alice")) == [(("ibc/27/AB",), 5)]
 
 
-def test_items_may_be_written_while_they_are_walked() -> None:
+def test_items_walked_are_those_there_were_whatever_is_written_meanwhile() -> None:
     store = Overlay(Empty())
     for name in ("a", "b", "c"):
         COINS.put(store, name, Coin("u", 1))
+    walked = []
     for (name,), coin in COINS.items(store):
-        COINS.delete(store, name)
+        walked.append(name)
+        for each in ("a", "b", "c"):
+            COINS.delete(store, each)
         COINS.put(store, name + "2", coin)
+    assert walked == ["a", "b", "c"]
     assert [key for key, _ in COINS.items(store)] == [("a2",), ("b2",), ("c2",)]
 
 

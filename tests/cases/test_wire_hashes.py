@@ -7,7 +7,6 @@ from meshsec_core.kernel.crypto import sha256
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.hashes import (
     EMPTY_HASH,
-    PART_BYTES,
     commit_hash,
     consensus_hash,
     data_hash,
@@ -194,8 +193,7 @@ def test_nothing_hashes_to_the_empty_tree() -> None:
 
 
 def test_a_block_is_cut_into_parts_of_64_kibibytes() -> None:
-    raw = bytes(PART_BYTES) + b"x"
-    header, parts = part_set(raw)
-    assert parts == (bytes(PART_BYTES), b"x")
+    header, parts = part_set(bytes(65_536) + b"x")
+    assert parts == (bytes(65_536), b"x")
     assert header == PartSetHeader(2, merkle_root(parts))
-    assert part_set(bytes(PART_BYTES))[0].total == 1
+    assert part_set(bytes(65_536))[0].total == 1

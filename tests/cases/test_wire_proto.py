@@ -65,6 +65,8 @@ def test_messages_that_cannot_be_absent_are_written_even_empty() -> None:
         (16_384, "808001"),
         (2**28, "8080808001"),
         (2**35 - 1, "ffffffff7f"),
+        (2**35, "808080808001"),
+        (2**64 - 1, "ffffffffffffffffff01"),
     ],
 )
 def test_varints_are_base_128_from_the_least_digit(value: int, spelled: str) -> None:
@@ -111,6 +113,8 @@ def test_other_spellings_of_a_height_are_refused(spelled: str, code: str) -> Non
         (BlockId, "12001200", "wire/field-order"),
         (BlockId, "1203080118", "wire/unknown-field"),
         (PartSetHeader, "088080808010", "wire/out-of-range"),
+        (PartSetHeader, "120261", "wire/truncated"),
+        (Commit, "08858080808080808080021a021200", "wire/out-of-range"),
         (SignedHeader, "", "wire/missing-field"),
         (Channel, "080110021a002a01ff", "wire/bad-text"),
         (Channel, "080110021a002a02c080", "wire/bad-text"),
@@ -202,6 +206,11 @@ def test_durations_of_mixed_sign_or_beyond_64_bits_are_refused(parts: str) -> No
 )
 def test_values_out_of_range_have_no_spelling(value: Message, code: str) -> None:
     assert unencodable(value) == code
+
+
+@pytest.mark.parametrize("height", [-(2**63), -(2**62) - 1, -1, 2**62, 2**63 - 1])
+def test_heights_fill_64_bits(height: int) -> None:
+    assert decode(Commit, encode(Commit(height))) == Commit(height)
 
 
 def test_an_ed25519_key_is_the_only_key_a_validator_may_have() -> None:
