@@ -11,6 +11,7 @@ from meshsec_core.kernel.crypto import sha256
 from meshsec_core.kernel.wire import tendermint as wire
 from meshsec_core.kernel.wire.proto import decode, encode
 from meshsec_core.replica.chain import Tip
+from meshsec_core.replica.events import Deliver, Fire, Proposed, Timer
 from meshsec_core.replica.storage import Storage, Table, Write, height_key
 
 TIP = b"tip"
@@ -56,6 +57,41 @@ def tip_rows(tip: Tip) -> list[Write]:
     if tip.height == 0:
         sets.append(Write(Table.SETS, height_key(1), encode(tip.validators.to_wire())))
     return [Write(Table.META, TIP, msgspec.msgpack.encode(row)), *sets]
+
+
+class LoggedProposal(msgspec.Struct, frozen=True):
+    """A proposal in the log; the block is protobuf, whose times reach further than our own encoding's."""
+
+    proposal: wire.Proposal
+    block: bytes
+    proposer: bytes
+
+
+class LogRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One input of the height in progress: a wave or a timeout."""
+
+    proposals: tuple[LoggedProposal, ...] = ()
+    votes: tuple[wire.Vote, ...] = ()
+    fired: Timer | None = None
+
+
+def log_row(entry: Fire | Deliver) -> bytes:
+    """Spell an input of the height in progress."""
+    if isinstance(entry, Fire):
+        row = LogRow(fired=entry.timer)
+    else:
+        said = tuple(LoggedProposal(item.proposal, encode(item.block), item.proposer) for item in entry.proposals)
+        row = LogRow(said, entry.votes)
+    return msgspec.msgpack.encode(row)
+
+
+def read_log(raw: bytes) -> Fire | Deliver:
+    """Read what `log_row` spelled."""
+    row = msgspec.msgpack.decode(raw, type=LogRow)
+    if row.fired is not None:
+        return Fire(row.fired)
+    said = tuple(Proposed(item.proposal, decode(wire.Block, item.block), item.proposer) for item in row.proposals)
+    return Deliver(said, row.votes)
 
 
 class History:

@@ -19,7 +19,7 @@ from meshsec_core.kernel.wire.tendermint import Block, SignedHeader
 from meshsec_core.replica.chain import Tip, advance, as_seen_by_app, build_block, check_block, genesis_tip
 from meshsec_core.replica.events import Committed, Deliver, Effect, Event, Fire, Halted, Persist, Tick
 from meshsec_core.replica.height import Height
-from meshsec_core.replica.history import BASE, History, commit_rows, tip_rows
+from meshsec_core.replica.history import BASE, History, commit_rows, log_row, read_log, tip_rows
 from meshsec_core.replica.mempool import Mempool
 from meshsec_core.replica.pool import EvidencePool
 from meshsec_core.replica.storage import Storage, Table, Write, height_key
@@ -121,7 +121,7 @@ class Replica:
             return [Halted(self.halted)]
 
     def _handle(self, event: Event, now: int) -> list[Effect]:
-        entry: Event | None = None
+        entry: Fire | None = None
         match event:
             case Tick():
                 if self._height is not None:
@@ -189,35 +189,33 @@ class Replica:
                 self._height.join(voter)
         for _, raw in list(self._storage.scan(Table.WAL)):
             self._logged += 1
-            entry = msgspec.msgpack.decode(raw, type=LogRow)
-            if entry.deliver is not None:
-                self._height.deliver(entry.deliver)
-            if entry.fire is not None:
-                self._height.fire(entry.fire.timer)
+            match read_log(raw):
+                case Fire(timer):
+                    self._height.fire(timer)
+                case wave:
+                    self._height.deliver(wave)
 
-    def _flush(self, entry: Event | None) -> list[Effect]:
+    def _flush(self, entry: Fire | None) -> list[Effect]:
         height = self._height
         if height is None:
             return []
         if height.decision is not None:
             return self._commit(height)
         wave, timers = height.take_wave()
-        fire = entry if isinstance(entry, Fire) else None
+        rows = [] if entry is None else [self._log(entry)]
         if wave is None:
-            rows = [self._log(LogRow(fire=fire))] if fire is not None else []
             return [*([Persist(tuple(rows))] if rows else []), *timers]
         signers = dict.fromkeys([vote.address for vote in wave.votes] + [message.proposer for message in wave.proposals])
-        guards = [
+        rows += [
             Write(Table.GUARDS, voter.address, msgspec.msgpack.encode(voter.last))
             for voter in self.voters
             if voter.address in signers
         ]
-        fired = [self._log(LogRow(fire=fire))] if fire is not None else []
-        return [Persist((*guards, *fired, self._log(LogRow(deliver=wave)))), wave, *timers]
+        return [Persist((*rows, self._log(wave))), wave, *timers]
 
-    def _log(self, row: "LogRow") -> Write:
+    def _log(self, entry: Fire | Deliver) -> Write:
         self._logged += 1
-        return Write(Table.WAL, height_key(self._logged), msgspec.msgpack.encode(row))
+        return Write(Table.WAL, height_key(self._logged), log_row(entry))
 
     def _build(self, proposer: bytes) -> Block:
         txs = self.app.prepare_proposal(self._mempool.waiting())
@@ -331,13 +329,6 @@ class Replica:
             return self._tip.time
         results = self.history.results(height)
         return None if results is None else results.time
-
-
-class LogRow(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One input of the height in progress."""
-
-    deliver: Deliver | None = None
-    fire: Fire | None = None
 
 
 def _last_signed(storage: Storage, key: PrivateKey) -> LastSigned | None:

@@ -1,0 +1,1 @@
+"""A mesh to play with: one interface, whether its chains are simulated in this process or run as processes. Start at `base`."""

@@ -1,0 +1,304 @@
+"""The interface of every world: chains, users, time, faults and packets. Tests and scenarios are written against it.
+
+Everything is read and sent through the chains' HTTP interface, in processes over sockets, in the simulation without.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import msgspec
+
+from meshsec.units import duration
+from meshsec_core.kernel import codec
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.runtime.module import Msg
+from meshsec_sdk import names
+from meshsec_sdk.errors import TxRejected
+from meshsec_sdk.mesh_file import MeshSpec
+
+UNKNOWN_CHAIN = "world/unknown-chain"
+STUCK = "world/stuck"
+
+
+class Transport(Protocol):
+    """A chain's HTTP interface."""
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """Return (status, parsed JSON)."""
+
+    def post(self, path: str, body: Any) -> tuple[int, Any]:
+        """Send JSON; return (status, parsed JSON)."""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What became of a transaction."""
+
+    hash: str
+    height: int
+    code: str
+    events: tuple[dict[str, Any], ...]
+    gas_used: int
+
+
+class User:
+    """Somebody with a development key, on one chain."""
+
+    def __init__(self, chain: "Chain", name: str) -> None:
+        self.chain = chain
+        self.name = name
+
+    @property
+    def address(self) -> str:
+        """The user's address on this chain."""
+        return names.address(self.name, self.chain.names)
+
+    def send(self, *msgs: Msg) -> Receipt:
+        """Sign messages, wait until a block includes them, and return the receipt.
+
+        Raises:
+            TxRejected: refused, or included without effect; nothing but sequence and fee has changed.
+        """
+        return self.chain.send(self.name, *(codec.plain(msg) for msg in msgs))
+
+    def balance(self, denom: str | None = None) -> int:
+        """Return the user's coins of a denomination, the chain's own by default."""
+        return self.chain.balance(self.address, denom)
+
+
+class Chain:
+    """One chain of a world, through its HTTP interface."""
+
+    def __init__(self, world: "World", name: str, transport: Transport) -> None:
+        self.world = world
+        self.names = names.chain_name(name)
+        self.name = name
+        self.transport = transport
+
+    def user(self, name: str) -> User:
+        """Return a user by development name.
+
+        Raises:
+            Rejected: `names/unknown`.
+        """
+        names.key_of(name, self.name)
+        return User(self, name)
+
+    def send(self, sender: str, *msgs: dict[str, Any]) -> Receipt:
+        """Have messages (spelled as JSON, names allowed) signed by a development key and included.
+
+        Raises:
+            TxRejected: as `User.send`.
+        """
+        found = self.world.include(self, {"from": sender, "msgs": list(msgs)})
+        if found["code"]:
+            raise TxRejected(found["code"], found["facts"])
+        return Receipt(found["hash"], int(found["height"]), "", tuple(found["events"]), int(found["gas_used"]))
+
+    def get(self, path: str) -> Any:
+        """Ask the chain's HTTP interface.
+
+        Raises:
+            Rejected: with the problem's code, if the answer is none of the 2xx.
+        """
+        status, answer = self.transport.get(path)
+        return accepted(status, answer)
+
+    def post(self, path: str, body: Any) -> Any:
+        """Tell the chain's HTTP interface.
+
+        Raises:
+            Rejected: with the problem's code, if the answer is none of the 2xx.
+        """
+        status, answer = self.transport.post(path, body)
+        return accepted(status, answer)
+
+    @property
+    def height(self) -> int:
+        """Height of the last block."""
+        return int(self.get("/v1/status")["height"])
+
+    @property
+    def time(self) -> int:
+        """Time of the last block, nanoseconds."""
+        return int(self.get("/v1/status")["time"])
+
+    def balance(self, address: str, denom: str | None = None) -> int:
+        """Return the coins of an address (or development name)."""
+        held = self.get(f"/v1/accounts/{self._address(address)}")["balances"]
+        return int(held.get(denom or self.names.denom, "0"))
+
+    def query(self, module: str, name: str, **parameters: str) -> Any:
+        """Ask a module's view by name."""
+        asked = "&".join(f"{key}={value}" for key, value in parameters.items())
+        return self.get(f"/v1/query/{module}/{name}" + (f"?{asked}" if asked else ""))
+
+    def validator(self, name: str) -> Any:
+        """Return a validator's entry in the current set, or raise `world/unknown-chain`'s sibling code if it is not in it."""
+        for validator in self.get("/v1/validators")["validators"]:
+            if validator["name"] == name:
+                return validator
+        raise Rejected("world/unknown-validator", validator=name, chain=self.name)
+
+    def _address(self, text: str) -> str:
+        return text if text.startswith(self.names.prefix + "1") else names.address(text, self.names)
+
+
+def accepted(status: int, answer: Any) -> Any:
+    """Return a good answer; turn a problem into what it says.
+
+    Raises:
+        Rejected: with the problem's code and facts.
+    """
+    if 200 <= status < 300:
+        return answer
+    raise Rejected(answer["code"], **answer["facts"])
+
+
+class World(ABC):
+    """A running mesh. Use it as a context manager."""
+
+    def __init__(self, spec: MeshSpec) -> None:
+        self.spec = spec
+        self.chains: dict[str, Chain] = {}
+
+    def __getattr__(self, name: str) -> Chain:
+        chains = self.__dict__.get("chains", {})
+        if name in chains:
+            found: Chain = chains[name]
+            return found
+        raise AttributeError(name)
+
+    def chain(self, name: str) -> Chain:
+        """Return a chain by short name.
+
+        Raises:
+            Rejected: `world/unknown-chain`.
+        """
+        if name not in self.chains:
+            raise Rejected(UNKNOWN_CHAIN, chain=name[:100], known=", ".join(self.chains))
+        return self.chains[name]
+
+    def validator(self, target: str) -> tuple[Chain, str]:
+        """Read `juno/val-0` into the chain and the validator's name.
+
+        Raises:
+            Rejected: `world/unknown-chain`.
+        """
+        chain, _, name = target.partition("/")
+        return self.chain(chain), name
+
+    # what every world does in its own way
+
+    @abstractmethod
+    def include(self, chain: Chain, order: dict[str, Any]) -> dict[str, Any]:
+        """Have a `dev/send` order signed and included; return the receipt as JSON, also of a transaction without effect.
+
+        Raises:
+            TxRejected: the transaction did not get into a block.
+        """
+
+    @abstractmethod
+    def mine(self, blocks: int = 1) -> None:
+        """Make every chain produce blocks."""
+
+    @abstractmethod
+    def relay(self) -> None:
+        """Let the relayers work until nothing is in flight that they may move: packets and acknowledgements only.
+
+        Raises:
+            Rejected: `world/stuck` with what it waits for.
+        """
+
+    @abstractmethod
+    def advance_by(self, nanoseconds: int) -> None:
+        """Move the mesh-wide clock; light clients are kept alive."""
+
+    @abstractmethod
+    def fault(self, kind: str, target: str) -> None:
+        """Make a validator such as `juno/val-0` misbehave: `down`, or `double-sign` once.
+
+        Raises:
+            Rejected: `dev/unknown-fault`, `dev/unknown-validator`, `world/unknown-chain`.
+        """
+
+    @abstractmethod
+    def heal(self, target: str | None = None) -> None:
+        """End the faults of one validator, or of all."""
+
+    @abstractmethod
+    def crash(self, target: str) -> None:
+        """Kill a chain or `relayer` without warning, and start it again from what is durable."""
+
+    @abstractmethod
+    def relayer(self, order: str, body: dict[str, Any] | None = None) -> Any:
+        """Give every relayer an order: `pause`, `resume`, `hold`, `release`, `drop`, `clear`, `status`."""
+
+    @abstractmethod
+    def check_laws(self) -> None:
+        """Check every law of every chain and model.
+
+        Raises:
+            InvariantViolated: a law does not hold.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the world and whatever runs for it."""
+
+    # what all worlds share
+
+    def settle(self) -> None:
+        """Relay, pass an epoch, relay, until nothing changes; then check every law.
+
+        Raises:
+            Rejected: `world/stuck` if packets go on without end.
+            InvariantViolated: a law does not hold.
+        """
+        for _ in range(50):
+            self.relay()
+            before = self.pulse()
+            self.mine(2)
+            self.relay()
+            if self.pulse() == before:
+                self.check_laws()
+                return
+        raise Rejected(STUCK, reason="packets go on without end")
+
+    def pulse(self) -> tuple[str, ...]:
+        """Return what changes when packets or stake move: the next sequences of all channels, and the powers of all sets."""
+        said: list[str] = []
+        for name in sorted(self.chains):
+            sent = self.chains[name].get("/v1/state?prefix=ibc/nextSequence")["entries"]
+            said += [f"{name} {entry['path']} {entry['value']}" for entry in sent]
+            said += [f"{entry['address']} {entry['power']}" for entry in self.chains[name].get("/v1/validators")["validators"]]
+        return tuple(said)
+
+    def advance(self, how_long: str) -> None:
+        """Move the mesh-wide clock by a duration such as `21d`, or by blocks such as `5blocks`.
+
+        Raises:
+            Rejected: `units/bad-duration`.
+        """
+        blocks = how_long.removesuffix("blocks")
+        if blocks != how_long and blocks.strip().isdigit():
+            self.mine(int(blocks))
+        else:
+            self.advance_by(duration(how_long))
+
+    @contextmanager
+    def hold_packets(self, **which: str) -> Iterator[None]:
+        """Hold packets that match (such as `kind="slash"`) for the length of a block of code."""
+        self.relayer("hold", dict(which))
+        try:
+            yield
+        finally:
+            self.relayer("release", dict(which))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
