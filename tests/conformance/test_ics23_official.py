@@ -187,7 +187,7 @@ def lies_about(dice: random.Random, claim: Claim, others: list[Claim]) -> Iterat
 
 
 def test_no_bent_proof_is_accepted_by_the_official_library_or_by_us(judge: Judge, capsys: pytest.CaptureFixture[str]) -> None:
-    lies = []
+    lies: list[Claim] = []
     for dice, state in random_states():
         claims = claims_of(dice, state)
         for claim in dice.sample(claims, 12):
