@@ -1,7 +1,7 @@
 """What a program that uses a chain must be ready for: a definite no, and not knowing."""
 
 
-class TxRejected(Exception):  # noqa: N818
+class TxRejected(Exception):
     """A transaction was refused, or was included and none of its messages took effect. Definite: nothing else will happen.
 
     `code` is stable and reads `module/reason`; `facts` are the values a reader needs to mend the input.
@@ -18,5 +18,5 @@ class TxRejected(Exception):  # noqa: N818
         return f"{self.code} ({said})" if said else self.code
 
 
-class OutcomeUnknown(Exception):  # noqa: N818
+class OutcomeUnknown(Exception):
     """No answer came: the request may or may not have taken effect. Ask for the receipt before sending it again."""

@@ -11,11 +11,14 @@ from typing import Any
 
 import msgspec
 
+from meshsec_core.app import fingerprint
+from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import PrivateKey
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import ONE_E18, Address, Denom
 from meshsec_core.runtime.genesis import Genesis, GenesisValidator
 from meshsec_sdk import names
+from meshsec_sdk.models import load_models
 from meshsec_sdk.names import ChainName
 
 UNKNOWN_TOPOLOGY = "mesh-file/unknown-topology"
@@ -179,7 +182,7 @@ def genesis_of(mesh: MeshSpec, name: str, time: int = GENESIS_TIME) -> Genesis:
         time: genesis time in nanoseconds.
 
     Raises:
-        Rejected: `mesh-file/unknown-chain`.
+        Rejected: `mesh-file/unknown-chain`, `genesis/unknown-model`.
     """
     chain = mesh.chain(name)
     keys = consensus_keys(chain)
@@ -198,5 +201,24 @@ def genesis_of(mesh: MeshSpec, name: str, time: int = GENESIS_TIME) -> Genesis:
             for validator in chain.validators
         ),
         balances=balances(mesh, chain),
-        modules=chain.params,
+        modules=_sections(mesh, chain),
+        models={name: fingerprint(model) for name, model in load_models(_models(mesh, chain)).items()},
     )
+
+
+def _models(mesh: MeshSpec, chain: ChainSpec) -> list[str]:
+    """Return the models under which a chain lends or borrows."""
+    return sorted({link.model for link in mesh.links if chain.name in (link.provider, link.consumer)})
+
+
+def _sections(mesh: MeshSpec, chain: ChainSpec) -> dict[str, dict[str, Any]]:
+    """Return the module sections of a chain, spelled as JSON: its parameters, and whom it may borrow from on which terms."""
+    sections = {module: dict(section) for module, section in chain.params.items()}
+    for link in mesh.links:
+        if link.consumer == chain.name and link.model == MODEL:
+            admitted = sections.setdefault("mesh/consumer", {}).setdefault("links", {})
+            terms = {"max_cap": link.max_cap, "price_e18": link.price_e18, "discount_bps": link.discount_bps}
+            provider = mesh.chain(link.provider).names.chain_id
+            admitted[provider] = {**terms, **admitted.get(provider, {})}
+    plain: dict[str, dict[str, Any]] = codec.plain(sections)
+    return plain

@@ -92,6 +92,11 @@ def test_a_file_says_what_differs_from_the_defaults() -> None:
     genesis = mesh_file.genesis_of(mesh, "juno-1")
     assert genesis.balances[names.address("alice", mesh.chain("juno").names)] == {"ujuno": 5_000}
     assert names.address("bob", mesh.chain("juno").names) not in genesis.balances
+    assert genesis.modules == {
+        "mesh/consumer": {"links": {"osmosis-1": {"max_cap": "90000", "price_e18": "500000000000000000", "discount_bps": "1000"}}}
+    }
+    assert list(genesis.models) == ["mesh"]
+    assert mesh_file.genesis_of(mesh, "osmosis").modules["slashing"] == {"double_sign_slash_bps": "1000"}
 
 
 @pytest.mark.parametrize("mesh", [mesh_yaml.loads(NATO), mesh_file.topology("triangle")], ids=["file", "triangle"])
