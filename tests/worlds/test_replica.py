@@ -27,7 +27,7 @@ class Rig:
     """A chain and its clock."""
 
     def __init__(self, mesh: MeshSpec = PAIR) -> None:
-        self.chain = SimChain(mesh.chain("osmosis"), genesis_of(mesh, "osmosis"), mesh, {})
+        self.chain = SimChain(mesh.chain("osmosis"), genesis_of(mesh, "osmosis"), mesh)
         self.now = START
 
     @property

@@ -1,7 +1,7 @@
 """One simulated chain: what a process would be, without the process, its clock or its disk."""
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from meshsec_core.kernel.crypto import MemoVerifier
 from meshsec_core.kernel.errors import InvariantViolated
@@ -10,9 +10,9 @@ from meshsec_core.replica.events import Committed, Fire, Halted, SetTimer, Tick,
 from meshsec_core.replica.replica import Replica
 from meshsec_core.replica.storage import MemoryStorage, Table, Write
 from meshsec_core.runtime.genesis import Genesis
-from meshsec_core.security.model import SecurityModel
 from meshsec_node.aliases import Aliases
 from meshsec_sdk.mesh_file import ChainSpec, MeshSpec, consensus_keys
+from meshsec_sdk.models import load_models
 
 
 class Crash(Exception):
@@ -47,14 +47,13 @@ class FallibleStorage:
 class SimChain:
     """One simulated chain: what a process would be, without the process."""
 
-    def __init__(self, spec: ChainSpec, genesis: Genesis, mesh: MeshSpec, models: Mapping[str, SecurityModel]) -> None:
+    def __init__(self, spec: ChainSpec, genesis: Genesis, mesh: MeshSpec) -> None:
         self.spec = spec
         self.development = True
         self.block_mode = "manual"
         self.aliases = Aliases(spec.names, {chain.name: chain.names for chain in mesh.chains})
         self.storage = FallibleStorage(MemoryStorage())
         self._genesis = genesis
-        self._models = models
         self._timers: list[tuple[int, int, Timer]] = []
         self._order = 0
         self.replica = self._open()
@@ -115,4 +114,4 @@ class SimChain:
 
     def _open(self) -> Replica:
         keys = consensus_keys(self.spec)
-        return Replica.open(self._genesis, keys, self.storage, verify=MemoVerifier(), models=self._models)
+        return Replica.open(self._genesis, keys, self.storage, verify=MemoVerifier(), models=load_models(self._genesis.models))
