@@ -232,6 +232,10 @@ def test_a_database_of_another_genesis_is_refused() -> None:
     genesis = genesis_of(other, "juno")
     with pytest.raises(Rejected) as refusal:
         Replica.open(
-            genesis, consensus_keys(other.chain("juno")), rig.chain.storage, verify=rig.replica.machine.verify, models={}
+            genesis,
+            consensus_keys(other.chain("juno")),
+            rig.chain.storage,
+            verify=rig.replica.machine.verify,
+            models=load_models(genesis.models),
         )
     assert refusal.value.code == "storage/other-genesis"
