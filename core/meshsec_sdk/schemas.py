@@ -272,7 +272,7 @@ class Simulated(Shape):
     signer: str
 
 
-class StateItem(Shape):
+class StateEntry(Shape):
     """A path and its value."""
 
     path: str
@@ -284,7 +284,7 @@ class StatePage(Shape):
     """Paths under a prefix."""
 
     height: Decimal
-    items: list[StateItem]
+    entries: list[StateEntry]
     next: str | None
 
 

@@ -1,0 +1,99 @@
+"""Development names inside messages and queries: `alice`, `juno/val-0`, and a partner's name where a link is meant.
+
+What a name may stand for is read off the type of the field: addresses, validators and links have types of their own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, get_args, get_type_hints
+
+from meshsec_core.ibc import channel, client
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.store.overlay import Reader
+from meshsec_core.kernel.types import Address, LinkId, ValidatorId
+from meshsec_core.kernel.wire.ibc import STATE_OPEN
+from meshsec_core.runtime.module import Msg
+from meshsec_sdk import names
+from meshsec_sdk.names import ChainName
+
+UNKNOWN_LINK = "dev/unknown-link"
+
+_ENDS = "ibc/channelEnds/ports/{}/channels/"
+
+
+@cache
+def field_types(kind: type[Msg]) -> Mapping[str, Any]:
+    """Return the types of a message's fields as they were written."""
+    return get_type_hints(kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Aliases:
+    """What the names of a mesh mean on one chain."""
+
+    chain: ChainName
+    mesh: Mapping[str, ChainName]
+    """All chains of the mesh by short name."""
+
+    def resolve(self, kind: Any, value: Any, store: Reader, side: str) -> Any:
+        """Return what a value stands for in a field of type `kind`; what is no alias is returned as it is.
+
+        Args:
+            kind: the field's type, as written.
+            value: what was given.
+            store: state in which links are looked up.
+            side: `provider` or `consumer`: which end of a link is meant when a partner is named.
+
+        Raises:
+            Rejected: `names/unknown`, `dev/unknown-link`.
+        """
+        if isinstance(value, list):
+            inner = next(iter(get_args(kind)), None)
+            return [self.resolve(inner, item, store, side) for item in value]
+        if not isinstance(value, str):
+            return value
+        if kind is Address:
+            return self.address(value)
+        if kind is ValidatorId:
+            return self.validator(value)
+        if kind is LinkId and not value.startswith("channel-"):
+            return self.link(value, store, side)
+        return value
+
+    def message(self, spelled: Mapping[str, Any], kind: type[Msg], store: Reader, side: str) -> dict[str, Any]:
+        """Return a message with every alias replaced; see `resolve`."""
+        types = field_types(kind)
+        return {name: self.resolve(types.get(name), value, store, side) for name, value in spelled.items()}
+
+    def address(self, text: str) -> str:
+        """Return the address behind a name on this chain; other texts are returned as they are."""
+        if text.startswith(self.chain.prefix + "1") or names.key_path(text, self.chain.name) is None:
+            return text
+        return names.address(text, self.chain)
+
+    def validator(self, text: str) -> str:
+        """Return the operator address behind `val-0` (of this chain) or `juno/val-0`; other texts are returned as they are."""
+        name, slash, validator = text.rpartition("/")
+        if slash and name not in self.mesh:
+            raise Rejected(names.UNKNOWN_NAME, name=text[:100], known=", ".join(self.mesh))
+        if not slash and not text.startswith("val-"):
+            return text
+        return names.validator_id(self.mesh[name] if slash else self.chain, validator)
+
+    def link(self, partner: str, store: Reader, side: str) -> str:
+        """Return the open channel of the model `mesh` to a partner chain, named by short name or chain id.
+
+        Raises:
+            Rejected: `dev/unknown-link`.
+        """
+        wanted = (partner, f"{partner}-1")
+        port = f"mesh-{side}"
+        prefix = _ENDS.format(port)
+        for path, _ in store.scan(prefix):
+            channel_id = path.removeprefix(prefix)
+            end = channel.get_channel(store, port, channel_id)
+            chain_id = client.client_chain_id(store, channel.client_of(store, port, channel_id))
+            if chain_id in wanted and end.state == STATE_OPEN:
+                return channel_id
+        raise Rejected(UNKNOWN_LINK, link=partner[:100], port=port)

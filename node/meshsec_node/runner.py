@@ -1,0 +1,309 @@
+"""The loop that owns a replica: it decides when a block is due, fires timers, and tells those who wait what became of a tx.
+
+Everything here runs on one asyncio loop; only the signatures of batches are verified on other threads.
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import structlog
+
+from meshsec_core.app import Receipt, Results
+from meshsec_core.kernel.crypto import MemoVerifier, verify
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import SECOND
+from meshsec_core.replica.drive import carry_out, drive
+from meshsec_core.replica.events import Committed, Event, Fire, Halted, SetTimer, Tick, Timer
+from meshsec_core.replica.replica import Replica
+from meshsec_core.replica.storage import Storage, Table, Write
+from meshsec_node.aliases import Aliases
+from meshsec_node.clock import MeshClock
+from meshsec_node.metrics import Metrics
+from meshsec_node.settings import BlockMode, Settings
+
+HALTED = "node/halted"
+DROPPED = "tx/dropped"
+NO_BLOCK = "dev/no-block"
+
+CLOCK_KEY: Final = b"shell/clock-offset"
+"""Row in the table META that holds the logical clock's offset."""
+
+STALLED_SECONDS = 10.0
+"""After so long without a decision a height in progress is a reason not to be ready."""
+SLICE = 64
+"""Signatures per piece of work for a thread."""
+
+Question = tuple[bytes, bytes, bytes]
+
+
+class Runner:
+    """Runs one chain: a `Node` for views, and the orders of the development routes."""
+
+    def __init__(self, settings: Settings, replica: Replica, storage: Storage, verifier: MemoVerifier, aliases: Aliases) -> None:
+        self.settings = settings
+        self.replica = replica
+        self.aliases = aliases
+        self.development = settings.development
+        self.mode = settings.block_mode
+        self.block_time = settings.block_time
+        stored = storage.get(Table.META, CLOCK_KEY)
+        self.clock = MeshClock(settings.clock_offset if stored is None else int(stored))
+        self.metrics = Metrics(replica.genesis.chain_id)
+        self.stopping = asyncio.Event()
+        self._storage = storage
+        self._verifier = verifier
+        self._pool = ThreadPoolExecutor(settings.verifiers, "verify")
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._news = asyncio.Event()
+        self._timers: dict[Timer, tuple[int, asyncio.TimerHandle]] = {}
+        self._waiters: dict[bytes, list[asyncio.Future[Receipt]]] = {}
+        self._begun = self._loop.time() - settings.heartbeat / SECOND
+        self._ordered = 0
+        self._log = structlog.get_logger()
+        if stored is None:
+            self._keep_clock()
+
+    # what views need
+
+    @property
+    def block_mode(self) -> str:
+        """The block mode's name."""
+        return self.mode.value
+
+    def submit(self, raw: bytes) -> bytes:
+        """Let a transaction wait for a block; return its hash.
+
+        Raises:
+            Rejected: `node/halted`, or why the mempool refuses it.
+        """
+        if self.replica.halted is not None:
+            raise Rejected(HALTED, reason=self.replica.halted)
+        found = self.replica.submit(raw)
+        self._wake.set()
+        return found
+
+    def reasons(self) -> list[str]:
+        """Return why the chain is not ready; empty if it makes blocks."""
+        if self.replica.halted is not None:
+            return [f"halted: {self.replica.halted}"]
+        found = []
+        present, total = self.replica.voting_power()
+        if 3 * present <= 2 * total:
+            found.append(f"validators with {present} of {total} power are up; a block needs more than two thirds")
+        if self.replica.height == 0 and self.mode is not BlockMode.MANUAL:
+            found.append("no block yet")
+        if self.replica.deciding and self._loop.time() - self._begun > STALLED_SECONDS:
+            found.append(f"height {self.replica.height + 1} is not decided since {self._loop.time() - self._begun:.0f} s")
+        return found
+
+    # the loop
+
+    async def run(self) -> None:
+        """Make blocks until `stop`."""
+        while not self.stopping.is_set():
+            delay = self._delay()
+            if delay is None or delay > 0:
+                await self._sleep(delay)
+            else:
+                self._begun = self._loop.time()
+                self._feed(Tick())
+                await asyncio.sleep(0)
+
+    def stop(self) -> None:
+        """Let the loop, everyone who waits and every stream of events end."""
+        self.stopping.set()
+        self._wake.set()
+        self._news.set()
+        for _, handle in self._timers.values():
+            handle.cancel()
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                waiter.cancel()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _delay(self) -> float | None:
+        """Return seconds until the next height is due, or None if only an order or a decision can make it so."""
+        if self.replica.halted is not None or self.replica.deciding:
+            return None
+        if self._ordered > 0:
+            return 0.0
+        since = self._loop.time() - self._begun
+        match self.mode:
+            case BlockMode.INTERVAL:
+                return self.block_time / SECOND - since
+            case BlockMode.AUTO:
+                return 0.0 if self.replica.has_work else self.settings.heartbeat / SECOND - since
+            case BlockMode.MANUAL:
+                return None
+
+    async def _sleep(self, delay: float | None) -> None:
+        self._wake.clear()
+        handle = None if delay is None else self._loop.call_later(delay, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            if handle is not None:
+                handle.cancel()
+
+    def _feed(self, event: Event) -> None:
+        try:
+            self._follow(drive(self.replica, self._storage, event, self.clock.now()))
+        except Exception as bug:
+            self._log.error("bug", exc_info=bug)
+            self._halt(f"{type(bug).__name__}: {bug}")
+
+    def _follow(self, left: list[SetTimer | Committed | Halted]) -> None:
+        for effect in left:
+            match effect:
+                case SetTimer():
+                    self._arm(effect.timer, self.clock.now() + effect.after)
+                case Committed():
+                    self._committed(effect.height)
+                case Halted():
+                    self._halt(effect.reason)
+
+    def _arm(self, timer: Timer, due: int) -> None:
+        known = self._timers.pop(timer, None)
+        if known is not None:
+            known[1].cancel()
+        handle = self._loop.call_later(max(0, due - self.clock.now()) / SECOND, self._fire, timer)
+        self._timers[timer] = (due, handle)
+
+    def _fire(self, timer: Timer) -> None:
+        self._timers.pop(timer, None)
+        self._feed(Fire(timer))
+
+    def _halt(self, reason: str) -> None:
+        self.replica.halted = reason
+        self._log.error("halted", height=self.replica.height, reason=reason)
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_exception(Rejected(HALTED, reason=reason))
+        self._waiters.clear()
+        self._publish()
+
+    def _committed(self, height: int) -> None:
+        self._ordered = max(0, self._ordered - 1)
+        for timer in [timer for timer in self._timers if timer.height <= height]:
+            self._timers.pop(timer)[1].cancel()
+        results = self.replica.results(height)
+        if results is not None:
+            self.metrics.committed(results, self._loop.time() - self._begun)
+            self._answer_waiters(results)
+            for event in results.events:
+                self._log.debug(event.type, height=height, **{f"at_{name}": text for name, text in event.attributes})
+        self._log.debug("block", height=height)
+        self._publish()
+
+    def _publish(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+        self._wake.set()
+
+    def _answer_waiters(self, results: Results) -> None:
+        if not self._waiters:
+            return
+        for receipt in results.receipts:
+            for waiter in self._waiters.pop(bytes.fromhex(receipt.hash), ()):
+                if not waiter.done():
+                    waiter.set_result(receipt)
+        for tx_hash in [waited for waited in self._waiters if not self.replica.is_waiting(waited)]:
+            for waiter in self._waiters.pop(tx_hash):
+                if not waiter.done():
+                    waiter.set_exception(Rejected(DROPPED, hash=tx_hash.hex()))
+
+    # waiting
+
+    async def receipt_of(self, tx_hash: bytes, seconds: float) -> Receipt | None:
+        """Wait for a transaction's receipt; None if it takes longer than so many seconds.
+
+        Raises:
+            Rejected: `tx/dropped` if a block made it invalid, `node/halted`.
+        """
+        found = self.replica.receipt(tx_hash)
+        if found is not None:
+            return found
+        waiter: asyncio.Future[Receipt] = self._loop.create_future()
+        self._waiters.setdefault(tx_hash, []).append(waiter)
+        try:
+            return await asyncio.wait_for(waiter, seconds)
+        except TimeoutError:
+            return None
+
+    async def news(self, height: int, seconds: float) -> bool:
+        """Wait until there is a block above a height; False after so many seconds, or when the process stops or halts."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self.replica.height <= height and not self.stopping.is_set() and self.replica.halted is None:
+                    await self._news.wait()
+        except TimeoutError:
+            return False
+        return self.replica.height > height
+
+    async def verify_ahead(self, raws: tuple[bytes, ...]) -> None:
+        """Verify the signatures of many transactions on threads, so that the checks to come find the verdicts in the memo."""
+        pending: list[asyncio.Future[list[tuple[Question, bool]]]] = []
+        for start in range(0, len(raws), SLICE):
+            questions = [found for raw in raws[start : start + SLICE] if (found := self._question(raw)) is not None]
+            pending.append(self._loop.run_in_executor(self._pool, _verify_all, questions))
+            await asyncio.sleep(0)
+        for future in pending:
+            for question, verdict in await future:
+                self._verifier.remember(question, verdict)
+
+    def _question(self, raw: bytes) -> Question | None:
+        try:
+            read = self.replica.app.read(raw)
+        except Rejected:
+            return None
+        return read.tx.pub_key, read.sign_bytes, read.tx.signature
+
+    # orders
+
+    async def mine(self, blocks: int, seconds: float = 30.0) -> int:
+        """Make so many blocks now; return the height.
+
+        Raises:
+            Rejected: `dev/no-block` if they take longer than so many seconds, `node/halted`.
+        """
+        target = self.replica.height + blocks
+        self._ordered += blocks
+        self._wake.set()
+        while self.replica.height < target:
+            if not await self.news(self.replica.height, seconds):
+                self._ordered = 0
+                if self.replica.halted is not None:
+                    raise Rejected(HALTED, reason=self.replica.halted)
+                raise Rejected(NO_BLOCK, height=self.replica.height, reason="; ".join(self.reasons()))
+        return self.replica.height
+
+    def set_mode(self, mode: BlockMode, block_time: int | None) -> None:
+        """Change when blocks are made; `block_time` in nanoseconds counts in interval mode."""
+        self.mode = mode
+        self.block_time = self.block_time if block_time is None else block_time
+        self._wake.set()
+
+    def set_clock(self, offset: int) -> None:
+        """Move logical time; timers that are due meanwhile fire at once."""
+        self.clock.offset = offset
+        self._keep_clock()
+        for timer, (due, _) in list(self._timers.items()):
+            self._arm(timer, due)
+
+    def _keep_clock(self) -> None:
+        self._storage.apply([Write(Table.META, CLOCK_KEY, str(self.clock.offset).encode())])
+
+    def fault(self, kind: str, validator: str) -> None:
+        """Make a validator misbehave; see `Replica.fault`."""
+        self.replica.fault(kind, validator)
+
+    def heal(self, validator: str | None) -> None:
+        """End the faults of one validator or of all; see `Replica.heal`."""
+        self._follow(carry_out(self.replica, self._storage, self.replica.heal(validator), self.clock.now()))
+
+
+def _verify_all(questions: list[Question]) -> list[tuple[Question, bool]]:
+    return [(question, verify(*question)) for question in questions]

@@ -1,0 +1,171 @@
+"""What a route is, what its view is given, and how a refusal becomes a status.
+
+A view is a pure function of a node and a request. The HTTP server and the simulation's transport call the same views, by the same
+table.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.replica.replica import Replica
+from meshsec_node.aliases import Aliases
+
+NO_ROUTE = "http/not-found"
+NO_METHOD = "http/method-not-allowed"
+BAD_PARAMETER = "http/bad-parameter"
+UNKNOWN_PARAMETER = "http/unknown-parameter"
+MALFORMED_HTTP = "http/malformed"
+MALFORMED_BODY = "http/malformed-body"
+BODY_TOO_LARGE = "http/body-too-large"
+NOT_DEVELOPMENT = "dev/forbidden"
+
+_DIGITS = re.compile(r"[0-9]{1,19}")
+
+_STATUS = {
+    NO_METHOD: 405,
+    BAD_PARAMETER: 400,
+    UNKNOWN_PARAMETER: 400,
+    MALFORMED_BODY: 400,
+    BODY_TOO_LARGE: 413,
+    NOT_DEVELOPMENT: 403,
+    "tx/too-large": 413,
+    "codec/malformed": 400,
+    "state/pruned": 410,
+    "state/future-height": 404,
+    "state/unknown-store": 404,
+    "query/unknown": 404,
+    "mempool/full": 429,
+    "mempool/known": 409,
+    "node/halted": 503,
+}
+
+
+def status_of(code: str) -> int:
+    """Return the HTTP status of a refusal: a few are listed, whatever ends in `/not-found` is 404, everything else is 422."""
+    return _STATUS.get(code) or (404 if code.endswith("/not-found") else 422)
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """The one shape of every error."""
+
+    code: str
+    """Stable: `module/reason`."""
+    message: str
+    """For people."""
+    facts: dict[str, str]
+    """The values a reader needs to mend the input."""
+
+
+def problem(refusal: Rejected) -> Problem:
+    """Spell a refusal."""
+    facts = {name: str(value) for name, value in refusal.facts.items()}
+    reason = refusal.code.rpartition("/")[2].replace("-", " ")
+    return Problem(refusal.code, reason + "".join(f"; {name}: {value}" for name, value in facts.items() if value), facts)
+
+
+class Node(Protocol):
+    """Who runs a replica: the process's runner, or a simulated chain."""
+
+    @property
+    def replica(self) -> Replica:
+        """The chain."""
+
+    @property
+    def aliases(self) -> Aliases:
+        """What development names mean here."""
+
+    @property
+    def development(self) -> bool:
+        """Whether the node signs with development keys and takes orders."""
+
+    @property
+    def block_mode(self) -> str:
+        """When blocks are made: interval, auto or manual."""
+
+    def submit(self, raw: bytes) -> bytes:
+        """Let a transaction wait for a block; return its hash.
+
+        Raises:
+            Rejected: why not.
+        """
+
+    def reasons(self) -> list[str]:
+        """Return why the chain is not ready; empty if it is."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What a view is asked."""
+
+    parts: dict[str, str] = {}
+    """Parameters in the path."""
+    query: dict[str, str] = {}
+    body: bytes = b""
+
+    def number(self, name: str, default: int) -> int:
+        """Return a whole number from the path or the query.
+
+        Raises:
+            Rejected: `http/bad-parameter`.
+        """
+        text = self.parts.get(name) or self.query.get(name)
+        if text is None:
+            return default
+        if _DIGITS.fullmatch(text) is None or int(text) >= 2**63:
+            raise Rejected(BAD_PARAMETER, name=name, found=text[:100], expected="a whole number")
+        return int(text)
+
+    def flag(self, name: str) -> bool:
+        """Return a switch from the query; absent is off, present without a value is on.
+
+        Raises:
+            Rejected: `http/bad-parameter`.
+        """
+        text = self.query.get(name, "false")
+        if text not in ("", "true", "false", "1", "0"):
+            raise Rejected(BAD_PARAMETER, name=name, found=text[:100], expected="true or false")
+        return text in ("", "true", "1")
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What a view answers."""
+
+    body: Any
+    """A struct, or dicts, lists, texts and whole numbers; spelled in canonical JSON."""
+    status: int = 200
+
+
+View = Callable[[Node, Request], Reply]
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One entry of the table; the summary is the first line of the view's docstring."""
+
+    method: str
+    path: str
+    """`{name}` is one segment, `{name:path}` the rest."""
+    view: View
+    query: Mapping[str, str] = {}
+    """Known query parameters and what they mean; others are refused, unless `*` stands for any."""
+    answer: str = ""
+    """Name of the schema of the answer in `meshsec_sdk.schemas`; empty if free."""
+    takes: str = ""
+    """Name of the schema of the body; empty if there is none."""
+    development: bool = False
+    """Whether it is served in development mode only."""
+
+
+def check_request(route: Route, node: Node, request: Request) -> None:
+    """Refuse what no view has to look at.
+
+    Raises:
+        Rejected: `dev/forbidden`, `http/unknown-parameter`.
+    """
+    if route.development and not node.development:
+        raise Rejected(NOT_DEVELOPMENT, path=route.path)
+    for name in request.query:
+        if name not in route.query and "*" not in route.query:
+            raise Rejected(UNKNOWN_PARAMETER, name=name[:100], known=", ".join(route.query))

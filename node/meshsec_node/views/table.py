@@ -1,0 +1,40 @@
+"""The one table of routes: HTTP registers it, the simulation's transport looks things up in it, OpenAPI is written from it."""
+
+from collections.abc import Mapping
+
+from meshsec_node.views import chain, state, txs
+from meshsec_node.views.routes import Route
+
+_HEIGHT: Mapping[str, str] = {"height": "State after this height; the latest by default."}
+_ANY: Mapping[str, str] = {**_HEIGHT, "*": "The query's own parameters."}
+_WAIT: Mapping[str, str] = {"wait": "`commit`: answer with the receipt once the transaction is in a block."}
+_PAGE: Mapping[str, str] = {
+    **_HEIGHT,
+    "prefix": "Start of the paths.",
+    "after": "Paths behind this one.",
+    "limit": f"Up to {state.MAX_PAGE}; {state.PAGE} by default.",
+}
+_PROVE: Mapping[str, str] = {**_HEIGHT, "prove": "Add the proof; the default height is then the latest that a header proves."}
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/healthz", chain.healthz, answer="Alive"),
+    Route("GET", "/readyz", chain.readyz, answer="Ready"),
+    Route("GET", "/v1/status", chain.status, answer="Status"),
+    Route("GET", "/v1/blocks/{height}", chain.block, answer="Block"),
+    Route("GET", "/v1/commits/{height}", chain.commit, answer="SignedHeader"),
+    Route("GET", "/v1/validators", chain.validators, {"height": "The height that the set votes on."}, "Validators"),
+    Route("POST", "/v1/txs", txs.submit, _WAIT, "TxAccepted", "SignedTx"),
+    Route("POST", "/v1/txs/batch", txs.batch, {}, "BatchAccepted", "TxBatch"),
+    Route("GET", "/v1/txs/{hash}", txs.receipt, {}, "Receipt"),
+    Route("POST", "/v1/simulate", txs.simulate, {}, "Simulated", "Order"),
+    Route("GET", "/v1/state", state.listing, _PAGE, "StatePage"),
+    Route("GET", "/v1/state/{path:path}", state.value, _PROVE, "StateValue"),
+    Route("GET", "/v1/accounts/{address}", state.account, {}, "Account"),
+    Route("GET", "/v1/query/{query:path}", state.query, _ANY),
+    *(
+        Route("GET", f"/v1/{module}/{{query:path}}", state.module_query(module), _ANY)
+        for module in ("auth", "bank", "staking", "slashing", "mint", "distribution", "ibc", "transfer")
+    ),
+    Route("GET", "/v1/balances/{address}", state.balances, _HEIGHT, "Balances"),
+    Route("GET", "/v1/mesh/{query:path}", state.model_query("mesh"), _ANY),
+)
