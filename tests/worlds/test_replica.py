@@ -18,6 +18,7 @@ from meshsec_core.replica.storage import Table
 from meshsec_core.runtime.tx import make_tx
 from meshsec_sdk import names
 from meshsec_sdk.mesh_file import USER_COINS, MeshSpec, consensus_keys, genesis_of, topology
+from meshsec_sdk.models import load_models
 
 PAIR = topology("pair")
 START = genesis_of(PAIR, "osmosis").time
