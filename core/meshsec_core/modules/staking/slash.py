@@ -13,6 +13,7 @@ from meshsec_core.kernel.types import ONE_BPS, Address, ValidatorId, ceil_div
 from meshsec_core.modules import bank
 from meshsec_core.modules.staking import unbonding
 from meshsec_core.modules.staking.delegation import change, put_tokens
+from meshsec_core.modules.staking.history import UPDATE_DELAY
 from meshsec_core.modules.staking.signals import ValidatorSlashed
 from meshsec_core.modules.staking.state import (
     CUTS,
@@ -40,12 +41,17 @@ class Fault(msgspec.Struct, frozen=True):
     reason: str
     """`double-sign` or `downtime`."""
     height: int
-    """Stake that was delegated at the end of this height or later, and has left since, is reached."""
+    """Infraction height."""
     time: int
     """Infraction time, nanoseconds; 0 if unknown."""
     power: int
     """Consensus power at the infraction."""
     fraction_bps: int
+
+    @property
+    def since(self) -> int:
+        """First height whose departures are reached: what left one block before the infraction still counted in its vote."""
+        return self.height - UPDATE_DELAY + 1
 
 
 def slash(ctx: Ctx, validator: ValidatorId, fault: Fault) -> int:
@@ -101,7 +107,7 @@ def loss(store: Reader, delegator: Address, slashed: ValidatorSlashed) -> int:
 def _cut_unbondings(ctx: Ctx, validator: ValidatorId, fault: Fault) -> tuple[tuple[Address, int], ...]:
     cuts: dict[Address, int] = {}
     for (owner, number), entry in UNBONDINGS.items(ctx.store, validator):
-        if entry.height < fault.height or entry.due <= ctx.time:
+        if entry.height < fault.since or entry.due <= ctx.time:
             continue
         tokens = min(entry.balance, ceil_div(entry.initial * fault.fraction_bps, ONE_BPS))
         if tokens:
@@ -114,7 +120,7 @@ def _cut_unbondings(ctx: Ctx, validator: ValidatorId, fault: Fault) -> tuple[tup
 def _cut_redelegations(ctx: Ctx, validator: ValidatorId, fault: Fault) -> tuple[tuple[Address, ValidatorId, int], ...]:
     cuts: list[tuple[Address, ValidatorId, int]] = []
     for (owner, _), entry in REDELEGATIONS.items(ctx.store, validator):
-        if entry.height < fault.height or entry.due <= ctx.time:
+        if entry.height < fault.since or entry.due <= ctx.time:
             continue
         tokens = _cut_target(ctx, Address(owner), entry, ceil_div(entry.initial * fault.fraction_bps, ONE_BPS))
         if tokens:
