@@ -1,0 +1,113 @@
+"""What a relayer is told: its name, the chains it reaches, and the paths it opens and serves. Written as JSON."""
+
+from typing import Literal
+
+import msgspec
+
+from meshsec_core.ibc.channel import ORDERINGS
+from meshsec_core.kernel import codec
+from meshsec_core.kernel.errors import Rejected
+from meshsec_relayer.engine.client import TrustParams
+
+BAD_CONFIG = "relayer/bad-config"
+
+
+class ChainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One chain."""
+
+    url: str
+    """Where its HTTP interface is, without a trailing slash; unused in a simulation."""
+    chain_id: str
+    prefix: str
+    """Bech32 prefix of account addresses."""
+
+
+class ChannelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A channel that must exist on a path."""
+
+    proposer: Literal["a", "b"] = msgspec.field(name="from")
+    """Which chain proposes it."""
+    port: str
+    """The proposer's port."""
+    counterparty_port: str
+    ordering: str = "ORDER_UNORDERED"
+    version: str = ""
+    """What to propose; empty leaves it to the application."""
+
+
+class PathConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A pair of chains and the channels between them."""
+
+    a: str
+    b: str
+    channels: tuple[ChannelConfig, ...] = ()
+    trust: TrustParams = TrustParams()
+    """Rules of the clients on both chains, if they have to be created."""
+
+    @property
+    def name(self) -> str:
+        """Name of the path."""
+        return f"{self.a}-{self.b}"
+
+
+class RelayerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything a relayer is told."""
+
+    id: str
+    chains: dict[str, ChainConfig]
+    paths: tuple[PathConfig, ...]
+    key: str = ""
+    """Path of the development key; `relayer/<id>` if left out."""
+    max_batch_messages: int = 50
+    """Most packet messages in one transaction."""
+    max_batch_bytes: int = 300_000
+    """Most bytes of packet messages in one transaction; a single message may be larger."""
+    host: str = "127.0.0.1"
+    port: int = 0
+    """Where the relayer's own HTTP interface listens; 0 for none."""
+    store: str = ""
+    """File of the durable cursor; empty keeps it in memory."""
+    parent_pipe: int | None = None
+    """File descriptor that closes when the supervisor dies; the relayer ends with it."""
+
+    @property
+    def key_path(self) -> str:
+        """Path of the development key that signs."""
+        return self.key or f"relayer/{self.id}"
+
+
+def read_config(raw: bytes) -> RelayerConfig:
+    """Read and check a configuration.
+
+    Raises:
+        Rejected: `relayer/bad-config` with what is wrong.
+    """
+    try:
+        config = msgspec.json.decode(raw, type=RelayerConfig, strict=False)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Rejected(BAD_CONFIG, detail=str(error)[:300]) from None
+    check_config(config)
+    return config
+
+
+def check_config(config: RelayerConfig) -> None:
+    """Refuse what cannot work: `relayer/bad-config`."""
+    seen: list[tuple[str, str]] = []
+    for path in config.paths:
+        ends = (min(path.a, path.b), max(path.a, path.b))
+        unknown = [chain for chain in ends if chain not in config.chains]
+        if unknown or path.a == path.b or ends in seen:
+            raise Rejected(
+                BAD_CONFIG, path=path.name, detail="unknown chain" if unknown else "the path is listed twice or leads nowhere"
+            )
+        seen.append(ends)
+        for channel in path.channels:
+            if channel.ordering not in ORDERINGS:
+                raise Rejected(BAD_CONFIG, path=path.name, detail=f"ordering {channel.ordering}")
+    if config.max_batch_messages < 1 or config.max_batch_bytes < 1:
+        raise Rejected(BAD_CONFIG, detail="a batch holds at least one message")
+
+
+def spell_config(config: RelayerConfig) -> bytes:
+    """Spell a configuration as `read_config` reads it."""
+    return codec.encode(config)

@@ -1,0 +1,166 @@
+"""The relayer's account on one chain: one signing queue, so that sequences never race.
+
+Transactions are signed one after another and may wait for their blocks together. A transaction whose fate is unknown is offered
+again in the same bytes, which can never execute twice; only when the chain is known not to have it is its content signed anew.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from meshsec_core.kernel.crypto import PrivateKey, account, address_of, sha256
+from meshsec_core.kernel.types import SECOND, ChainId
+from meshsec_core.runtime.module import Msg
+from meshsec_core.runtime.tx import make_tx
+from meshsec_relayer.engine.answers import AccountAnswer, ReceiptAnswer
+from meshsec_relayer.engine.boundary import Reply, Request
+from meshsec_relayer.engine.chain import Chain
+from meshsec_relayer.engine.tasks import BAD_ANSWER, UNREACHABLE, Task, Tasks, Until, ask, get, problem, read
+
+LOST = "relayer/transaction-lost"
+"""The chain does not know the transaction, and its sequence is used up: sign again."""
+
+WRONG_SEQUENCE = "auth/wrong-sequence"
+KNOWN = "mempool/known"
+BUSY = ("mempool/full", "node/halted", UNREACHABLE, BAD_ANSWER)
+"""Refusals that pass by themselves."""
+
+MOST_WAITING = 16
+"""Transactions that wait for a block at the same time."""
+OVERDUE = 5 * SECOND
+"""After this long without a receipt a transaction is offered again."""
+OVERDUE_BLOCKS = 4
+"""Or after so many blocks."""
+PAUSE = SECOND // 2
+"""Rest before the same bytes are offered to a busy chain again; exact."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of messages: `code` is empty if all took effect."""
+
+    code: str
+    facts: dict[str, str] = {}
+    height: int = 0
+    """The block that holds the transaction; 0 if none does."""
+    hash: str = ""
+
+
+class Account:
+    """Signs and submits for one relayer on one chain."""
+
+    def __init__(self, chain: Chain, key: PrivateKey, tasks: Tasks, submitted: Callable[[int], None]) -> None:
+        self.chain = chain
+        self.address = account(chain.prefix, address_of(key.public_key))
+        self._key = key
+        self._tasks = tasks
+        self._submitted = submitted
+        self._sequence: int | None = None
+        self._tickets = 0
+        self._serving = 0
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether a transaction is being signed or waits for its block."""
+        return self._serving < self._tickets or bool(self.chain.awaited)
+
+    def ticket(self) -> int:
+        """Take a place in the signing queue; it must be handed to `submit`."""
+        self._tickets += 1
+        return self._tickets - 1
+
+    def submit(
+        self, msgs: tuple[Msg, ...], ticket: int | None = None, sent: Callable[[str], None] = lambda _: None
+    ) -> Task[Outcome]:
+        """Sign messages as one transaction, see it into a block, and say what became of it.
+
+        Args:
+            msgs: in order; all take effect or none does.
+            ticket: a place in the queue that was taken before; its end by default.
+            sent: is told the transaction's hash once the chain has accepted it for a block.
+        """
+        ticket = self.ticket() if ticket is None else ticket
+        yield Until(lambda: self._serving == ticket, f"its turn to sign on {self.chain.name}")
+        yield Until(lambda: len(self.chain.awaited) < MOST_WAITING, f"a block of {self.chain.name}", block_of=self.chain.name)
+        try:
+            offered = yield from self._offer(msgs)
+        finally:
+            self._serving += 1
+        if isinstance(offered, Outcome):
+            return offered
+        key = sha256(offered).hex()
+        sent(key)
+        try:
+            outcome = yield from self._see_through(key, offered)
+        finally:
+            self.chain.awaited.pop(key, None)
+            self.chain.receipts.pop(key, None)
+        if outcome.code in (LOST, WRONG_SEQUENCE):
+            self._sequence = None
+        return outcome
+
+    def _offer(self, msgs: tuple[Msg, ...]) -> Task[bytes | Outcome]:
+        """Sign and post until the chain has accepted or refused; return the accepted bytes, or the refusal."""
+        refused = Outcome(LOST)
+        for _ in range(4):
+            sequence = yield from self._next_sequence()
+            raw = make_tx(self._key, self.chain.prefix, ChainId(self.chain.chain_id), sequence, msgs)
+            self._submitted(len(msgs))
+            reply = yield from self._post(raw)
+            if _accepted(reply):
+                self._sequence = sequence + 1
+                self.chain.awaited[sha256(raw).hex()] = self.chain.height
+                return raw
+            said = problem(reply)
+            refused = Outcome(said.code, said.facts)
+            if said.code != WRONG_SEQUENCE:
+                return refused
+            self._sequence = None
+        return refused
+
+    def _next_sequence(self) -> Task[int]:
+        while self._sequence is None:
+            found = yield from get(self.chain.name, f"/v1/accounts/{self.address}", AccountAnswer)
+            self._sequence = found.next_sequence
+        return self._sequence
+
+    def _post(self, raw: bytes) -> Task[Reply]:
+        """Post the same bytes until the chain says yes or no."""
+        while True:
+            reply = yield from ask(Request(self.chain.name, "/v1/txs", raw))
+            if _accepted(reply) or problem(reply).code not in BUSY:
+                return reply
+            yield from self._tasks.rest(PAUSE, f"{self.chain.name} to take transactions again")
+
+    def _see_through(self, key: str, raw: bytes) -> Task[Outcome]:
+        chain = self.chain
+        while True:
+            yield self._receipt(key)
+            if key in chain.receipts:
+                return _outcome(chain.receipts[key])
+            reply = yield from ask(Request(chain.name, "/v1/txs", raw))
+            said = problem(reply).code
+            if _accepted(reply) or said in BUSY or key in chain.receipts:
+                continue
+            found = yield from ask(Request(chain.name, f"/v1/txs/{key}"))
+            if found.status == 200:
+                return _outcome(read(found, ReceiptAnswer, chain.name))
+            if found.status == 404:
+                return Outcome(LOST if said == WRONG_SEQUENCE else said, hash=key)
+
+    def _receipt(self, key: str) -> Until:
+        chain, tasks = self.chain, self._tasks
+        overdue_at, overdue_height = tasks.now + OVERDUE, chain.height + OVERDUE_BLOCKS
+        return Until(
+            lambda: key in chain.receipts or tasks.now >= overdue_at or chain.height >= overdue_height,
+            f"transaction {key[:8]} in a block of {chain.name}",
+            block_of=chain.name,
+            at=overdue_at,
+        )
+
+
+def _accepted(reply: Reply) -> bool:
+    return reply.status in (200, 202) or (reply.status >= 400 and problem(reply).code == KNOWN)
+
+
+def _outcome(receipt: ReceiptAnswer) -> Outcome:
+    return Outcome(receipt.code, receipt.facts, receipt.height, receipt.hash)

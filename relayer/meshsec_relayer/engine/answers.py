@@ -1,0 +1,93 @@
+"""What the engine reads in a chain's HTTP answers: only the fields it needs, as typed values."""
+
+import msgspec
+
+
+class StatusAnswer(msgspec.Struct, frozen=True):
+    """GET /v1/status."""
+
+    chain_id: str
+    height: int
+    time: int
+    """Header time of the last block, nanoseconds."""
+    earliest_height: int = 1
+    earliest_state: int = 0
+    """The lowest height whose state can still be proven."""
+    generation: str = "0"
+
+
+class EventAnswer(msgspec.Struct, frozen=True):
+    """One event of a block."""
+
+    type: str
+    attributes: dict[str, str]
+
+
+class ReceiptAnswer(msgspec.Struct, frozen=True):
+    """What became of a transaction."""
+
+    hash: str
+    height: int
+    code: str
+    facts: dict[str, str] = {}
+
+
+class ResultsAnswer(msgspec.Struct, frozen=True):
+    """What a block did."""
+
+    receipts: tuple[ReceiptAnswer, ...] = ()
+
+
+class EvidenceAnswer(msgspec.Struct, frozen=True):
+    """A validator's fault that a block carries the proof of."""
+
+    type: str
+    proto: bytes
+
+
+class BlockAnswer(msgspec.Struct, frozen=True):
+    """GET /v1/blocks/{height}."""
+
+    height: int
+    results: ResultsAnswer
+    events: tuple[EventAnswer, ...]
+    """All of them, in order; those of refused transactions are not among them."""
+    evidence: tuple[EvidenceAnswer, ...] = ()
+
+
+class ProtoAnswer(msgspec.Struct, frozen=True):
+    """GET /v1/commits/{height} and /v1/validators: the value in protobuf."""
+
+    height: int
+    proto: bytes
+
+
+class StateAnswer(msgspec.Struct, frozen=True):
+    """GET /v1/state/{path}."""
+
+    height: int
+    """The value is the one after this block."""
+    value: bytes | None = None
+    proof: bytes | None = None
+
+
+class ItemAnswer(msgspec.Struct, frozen=True):
+    """One row of a listing."""
+
+    path: str
+    value: bytes
+
+
+class ListingAnswer(msgspec.Struct, frozen=True):
+    """GET /v1/state?prefix=."""
+
+    entries: tuple[ItemAnswer, ...]
+    next: str | None = None
+    """Where the next page starts, if there is one."""
+
+
+class AccountAnswer(msgspec.Struct, frozen=True):
+    """GET /v1/accounts/{address}."""
+
+    next_sequence: int
+    """What the next transaction must carry, with those that wait for a block counted."""

@@ -1,0 +1,298 @@
+"""The relayer's mind: takes events in, gives effects back, and does nothing itself.
+
+Laws: equal events give equal effects; nothing is submitted twice in a way that could take effect twice; the durable image can
+be lost, or be older than anything that has happened since, without harm.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+from meshsec_core.kernel.crypto import PrivateKey
+from meshsec_core.kernel.errors import Rejected
+from meshsec_relayer.config import RelayerConfig
+from meshsec_relayer.engine.account import Account
+from meshsec_relayer.engine.answers import BlockAnswer
+from meshsec_relayer.engine.boundary import (
+    IMAGE_VERSION,
+    Answer,
+    Clear,
+    Command,
+    Drop,
+    Effect,
+    Event,
+    Image,
+    Level,
+    Log,
+    PathImage,
+    Poll,
+    Save,
+)
+from meshsec_relayer.engine.chain import Chain, follow, start_polling
+from meshsec_relayer.engine.controls import Controls
+from meshsec_relayer.engine.evidence import Accuser
+from meshsec_relayer.engine.lane import Lane
+from meshsec_relayer.engine.meters import Meters
+from meshsec_relayer.engine.packets import CLOSE_EVENTS, PACKET_EVENTS, Entry, end_of
+from meshsec_relayer.engine.path import Path
+from meshsec_relayer.engine.picking import Limits, obstacle
+from meshsec_relayer.engine.tasks import Task, Tasks
+
+FOREIGN_STORE = "relayer/foreign-store"
+STORE_VERSION = "relayer/store-version"
+UNKNOWN_PACKET = "relayer/unknown-packet"
+
+SAVE_EVERY = 20
+"""Blocks by which a cursor may run ahead of the durable one; they would be read again after a crash."""
+
+REMEMBERED = 500
+"""Settled packets whose story is kept for whoever asks."""
+
+Overheard = tuple[int, str, Mapping[str, str]]
+"""(height, event type, attributes) of a channel that is not known yet."""
+
+
+class Engine:
+    """One relayer.
+
+    Args:
+        config: what to serve.
+        key: signs on every chain.
+        image: what was durable when the last life ended.
+
+    Raises:
+        Rejected: `relayer/store-version`, `relayer/foreign-store` if the image is of other chains.
+    """
+
+    def __init__(self, config: RelayerConfig, key: PrivateKey, image: Image | None = None) -> None:
+        self.config = config
+        self.meters = Meters()
+        self.settled: dict[str, tuple[Entry, str]] = {}
+        """Id to (packet, how it ended), the latest ones."""
+        self._key = key
+        self._effects: list[Effect] = []
+        _check_image(image or Image(), config)
+        self._begin(image or Image(), Tasks())
+
+    def _begin(self, image: Image, tasks: Tasks) -> None:
+        """Start a life from a durable image."""
+        self.tasks = tasks
+        self.controls = Controls(image)
+        self.chains = {name: Chain(name, chain.chain_id, chain.prefix) for name, chain in self.config.chains.items()}
+        self.paths: dict[str, Path] = {}
+        self.lanes: list[Lane] = []
+        self.accusers: list[Accuser] = []
+        self._saved = image
+        self._looked_durable: object = None
+        self._overheard: dict[str, list[Overheard]] = {name: [] for name in self.chains}
+        self._reverted = False
+        self.accounts = {
+            name: Account(chain, self._key, self.tasks, partial(self._submitted, name)) for name, chain in self.chains.items()
+        }
+        limits = Limits(self.config.max_batch_messages, self.config.max_batch_bytes)
+        for config in self.config.paths:
+            saved = image.paths.get(config.name, PathImage())
+            path = Path(config, self.chains[config.a], self.chains[config.b], saved, self._tell, self._settle)
+            self.paths[path.name] = path
+            self.tasks.keep(path.name, partial(self._establish, path), partial(self._note_problem, path))
+            for source, target in ((path.a, path.b), (path.b, path.a)):
+                lane = Lane(path, source, self.accounts[target.name], self.tasks, self.controls, limits)
+                self.lanes.append(lane)
+                self.tasks.start(lane.name, lane.run(self.meters, self._tell))
+                accuser = Accuser(path, source, self.accounts[target.name], self.tasks, self.controls)
+                self.accusers.append(accuser)
+                self.tasks.start(f"{lane.name}/evidence", accuser.run(self.meters, self._tell))
+        for chain in self.chains.values():
+            self._follow(chain, image)
+
+    def _follow(self, chain: Chain, image: Image) -> None:
+        start = image.cursors.get(chain.name, 1)
+        if chain.name in image.generations:
+            chain.height, chain.scanned, chain.generation = start - 1, start - 1, image.generations[chain.name]
+        follower = partial(follow, chain, start, partial(self._apply, chain), self._revert)
+        start_polling(self.tasks, chain, follower)
+
+    def handle(self, event: Event) -> list[Effect]:
+        """Take in an event; return what to do about it."""
+        match event:
+            case Answer(number, reply):
+                self.tasks.answer(number, reply)
+            case Poll(now):
+                self.tasks.now = max(self.tasks.now, now)
+                for chain in self.chains.values():
+                    chain.poll_due = True
+            case _:
+                self._order(event)
+        self.tasks.run()
+        if self._reverted:
+            self._start_over()
+        self._save()
+        effects, self._effects = [*self._effects, *self.tasks.asked], []
+        self.tasks.asked = []
+        return effects
+
+    # What chains tell
+
+    def _apply(self, chain: Chain, block: BlockAnswer) -> None:
+        """Take in a block: packets and closings go to their path, evidence to whoever accuses the chain's validators."""
+        paths = [path for path in self.paths.values() if chain.name in path.book.chains]
+        for path in paths:
+            path.version += 1
+        for event in block.events:
+            if event.type in PACKET_EVENTS or event.type in CLOSE_EVENTS:
+                self._hear(chain, paths, (block.height, event.type, event.attributes))
+            elif event.type == "update_client":
+                _notice_update(chain, paths, event.attributes)
+        for accuser in self.accusers:
+            if accuser.consumer is chain:
+                accuser.notice(block.height, block.evidence)
+
+    def _hear(self, chain: Chain, paths: list[Path], heard: Overheard) -> None:
+        height, kind, attributes = heard
+        end = (chain.name, *end_of(kind, attributes))
+        for path in paths:
+            if end in path.book.channels:
+                try:
+                    path.book.apply(chain, height, kind, attributes)
+                except Rejected as refusal:
+                    self._tell("error", "bad-event", chain=chain.name, height=height, reason=str(refusal))
+                return
+        if not all(path.ready for path in paths):
+            self._overheard[chain.name].append(heard)
+
+    def _establish(self, path: Path) -> Task[None]:
+        yield from path.establish(self.tasks, self.accounts)
+        for chain in (path.a, path.b):
+            overheard, self._overheard[chain.name] = self._overheard[chain.name], []
+            for heard in overheard:
+                self._hear(chain, [other for other in self.paths.values() if chain.name in other.book.chains], heard)
+
+    def _note_problem(self, path: Path, refusal: Rejected) -> None:
+        path.problem = str(refusal)
+        self._tell("warning", "path-rests", path=path.name, reason=refusal)
+
+    def _settle(self, entry: Entry, how: str) -> None:
+        while len(self.settled) >= REMEMBERED:
+            del self.settled[next(iter(self.settled))]
+        self.settled[entry.id] = (entry, how)
+
+    def _revert(self) -> None:
+        self._reverted = True
+
+    def _start_over(self) -> None:
+        """A chain has gone back to an earlier state: all that was learnt may be of another universe."""
+        self._tell("warning", "chain-reverted")
+        orders = Image(paused=self.controls.paused, held=tuple(self.controls.held))
+        self._begin(orders, Tasks(self.tasks.now, self.tasks.numbers))
+
+    # What operators tell
+
+    def _order(self, command: Command) -> None:
+        match command:
+            case Clear():
+                self.controls.clear()
+                for path in self.paths.values():
+                    path.version += 1
+                    for entry in path.book.entries.values():
+                        entry.attempts, entry.retry_at, entry.limit, entry.given_up = 0, 0, 0, ""
+            case Drop(id=name):
+                found = self.find(name)
+                self.controls.drop(command, (found.leg if found is not None else None) or "recv")
+            case _:
+                self.controls.order(command)
+
+    def find(self, packet: str) -> Entry | None:
+        """Return a packet under way by its id, or None."""
+        for path in self.paths.values():
+            if packet in path.book.entries:
+                return path.book.entries[packet]
+        return None
+
+    # What the shell asks
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether there is nothing to do until a chain tells something new, or an operator gives an order."""
+        chains_known = all(chain.reachable and chain.caught_up for chain in self.chains.values())
+        at_rest = chains_known and not self.tasks.asking and all(path.ready for path in self.paths.values())
+        if not at_rest or any(lane.under_way for lane in self.lanes) or any(account.busy for account in self.accounts.values()):
+            return False
+        return self.controls.halted or not self._wanted()
+
+    def _wanted(self) -> bool:
+        """Tell whether something waits that the relayer would carry."""
+        entries = (entry for path in self.paths.values() for entry in path.book.entries.values())
+        return (
+            any(not obstacle(entry, self.controls) for entry in entries)
+            or any(path.ready and client.refresh_due for path in self.paths.values() for client in path.clients.values())
+            or any(accuser.waiting for accuser in self.accusers)
+            or any(len(channel.closed) == 1 for path in self.paths.values() for channel in path.book.served())
+        )
+
+    def waits_for(self) -> tuple[str, ...]:
+        """Return the chains whose next block would let the relayer go on."""
+        found = [wait.block_of for _, wait in self.tasks.waits() if wait.block_of]
+        found += [lane.source.name for lane in self.lanes if lane.waits_for_block and not self.controls.halted]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def wakes_at(self) -> int | None:
+        """The time at which the relayer would go on even without a new block; None if time alone changes nothing."""
+        times = [wait.at for _, wait in self.tasks.waits() if wait.at is not None]
+        times += [lane.wakes_at for lane in self.lanes if lane.wakes_at is not None]
+        return min(times, default=None)
+
+    # Durability and telling
+
+    def _save(self) -> None:
+        """Make what has been learnt durable: orders and names at once, cursors now and then."""
+        names = [(path.name, path.image) for path in self.paths.values()]
+        cursors = [(chain.generation, chain.scanned // SAVE_EVERY) for chain in self.chains.values()]  # rounds down
+        looks = (names, cursors, self.controls.version)
+        if looks != self._looked_durable:
+            self._looked_durable = looks
+            image = self._image()
+            if image != self._saved:
+                self._saved = image
+                self._effects.append(Save(image))
+
+    def _image(self) -> Image:
+        return Image(
+            IMAGE_VERSION,
+            {name: chain.chain_id for name, chain in self.chains.items()},
+            {name: chain.generation for name, chain in self.chains.items() if chain.generation},
+            {name: self._cursor(chain) for name, chain in self.chains.items() if chain.height},
+            {name: path.image for name, path in self.paths.items() if path.image != PathImage()},
+            self.controls.paused,
+            tuple(self.controls.held),
+            tuple(self.controls.dropped),
+        )
+
+    def _cursor(self, chain: Chain) -> int:
+        """Return the first block that a new life must read."""
+        lows = [path.book.lowest(chain.name) for path in self.paths.values() if chain.name in path.book.chains]
+        lows += [accuser.lowest for accuser in self.accusers if accuser.consumer is chain]
+        lows += [heard[0] for heard in self._overheard[chain.name][:1]]
+        return min([chain.scanned + 1] + [low for low in lows if low is not None])
+
+    def _submitted(self, chain: str, messages: int) -> None:
+        self.meters.count("messages_submitted_total", messages, chain=chain)
+
+    def _tell(self, level: Level, event: str, **facts: object) -> None:
+        self._effects.append(Log(level, event, {name: str(value) for name, value in facts.items()}))
+
+
+def _check_image(image: Image, config: RelayerConfig) -> None:
+    if image.version != IMAGE_VERSION:
+        raise Rejected(STORE_VERSION, found=image.version, expected=IMAGE_VERSION)
+    for name, chain_id in image.chains.items():
+        if name in config.chains and config.chains[name].chain_id != chain_id:
+            raise Rejected(FOREIGN_STORE, chain=name, found=chain_id, expected=config.chains[name].chain_id)
+
+
+def _notice_update(chain: Chain, paths: list[Path], attributes: Mapping[str, str]) -> None:
+    """See that somebody else has brought a client further than we knew."""
+    for path in paths:
+        client = path.clients.get(chain.name)
+        height = attributes.get("consensus_height", "").rpartition("-")[2]
+        if client is not None and client.id == attributes.get("client_id") and height.isdigit() and int(height) > client.latest:
+            client.stale = True

@@ -1,0 +1,260 @@
+"""A lane carries one way: what one chain has stored, proven to the other chain's light client.
+
+Of each path there are two. A lane picks what can be proven now, brings the client to a height that proves it, fetches proofs
+and submits all in one transaction, several transactions under way at once, in order. What a chain refuses is tried again in
+smaller batches, then alone and ever more rarely, so that one bad packet cannot hold up the others; on an ordered channel it
+must.
+"""
+
+from collections.abc import Callable
+
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import SECOND
+from meshsec_core.runtime.module import Msg
+from meshsec_relayer.engine.account import LOST, Account, Outcome
+from meshsec_relayer.engine.cargo import Closing, Item, Parcel
+from meshsec_relayer.engine.chain import Chain
+from meshsec_relayer.engine.client import CLIENT_EXPIRED, CLIENT_FROZEN
+from meshsec_relayer.engine.controls import Controls
+from meshsec_relayer.engine.meters import Meters
+from meshsec_relayer.engine.packets import Entry
+from meshsec_relayer.engine.path import Path, Tell
+from meshsec_relayer.engine.picking import Limits, Picked, pick
+from meshsec_relayer.engine.proofs import Proven, all_stored, proven
+from meshsec_relayer.engine.tasks import Task, Tasks, Until
+
+MOST_ATTEMPTS = 8
+"""After so many refusals in a row a packet is left alone until an operator clears it."""
+
+FIRST_REST = SECOND // 2
+LONGEST_REST = 30 * SECOND
+"""Rests between attempts double from the first to the longest; nanoseconds."""
+
+MOST_UNDER_WAY = 4
+"""Transactions of one lane under way at once."""
+
+CLIENT_CODES = ("light/", "ibc/client-not-active", "ibc/unknown-consensus-state", "ibc/header-", CLIENT_EXPIRED, CLIENT_FROZEN)
+"""Refusals (or their beginnings) that are about the light client and not about what it was to prove."""
+
+
+class Lane:
+    """From `source`, where things are proven, to `target`, which is told."""
+
+    def __init__(self, path: Path, source: Chain, account: Account, tasks: Tasks, controls: Controls, limits: Limits) -> None:
+        self.path = path
+        self.source = source
+        self.target = account.chain
+        self.name = f"{path.name}/{source.name}-to-{self.target.name}"
+        self.under_way = 0
+        self.waits_for_block = False
+        """Whether the source's next header would prove something that waits."""
+        self.problem = ""
+        """Why the whole lane rests."""
+        self._failures = 0
+        self._rest_until = 0
+        self._account = account
+        self._tasks = tasks
+        self._controls = controls
+        self._limits = limits
+        self._turn = 0
+        self._turns = 0
+        self._looked: tuple[int, ...] = ()
+        """What the world looked like when nothing could be picked."""
+        self._look_again_at: int | None = None
+
+    def run(self, meters: Meters, tell: Tell) -> Task[None]:
+        """Carry for ever."""
+        yield Until(lambda: self.path.ready, f"the path {self.path.name} to open")
+        while True:
+            yield Until(self._worth_a_look, f"something to carry from {self.source.name} to {self.target.name}")
+            picked = self._pick()
+            if picked is None:
+                continue
+            client = self.path.clients[self.target.name]
+            try:
+                height, updates = yield from client.reach(picked.needed)
+            except Rejected as refusal:
+                picked.free()
+                self._client_failed(refusal.code, str(refusal), tell)
+                continue
+            meters.count("client_updates_submitted_total", len(updates), chain=self.target.name)
+            self.under_way += 1
+            self._turns += 1
+            delivery = self._deliver(picked, height, updates, self._turns - 1, meters, tell)
+            self._tasks.start(f"{self.name}/{self._turns}", delivery)
+
+    # Picking
+
+    def _worth_a_look(self) -> bool:
+        if self.under_way >= MOST_UNDER_WAY or self._tasks.now < self._rest_until:
+            return False
+        if not all(chain.reachable and chain.caught_up for chain in (self.source, self.target)):
+            return False
+        due = self._look_again_at is not None and self._tasks.now >= self._look_again_at
+        return due or self._looked != self._world()
+
+    def _world(self) -> tuple[int, ...]:
+        return (self.path.version, self.source.height, self.target.height, self._controls.version)
+
+    def _pick(self) -> Picked | None:
+        """Choose what to carry next; None if nothing can go now."""
+        self.waits_for_block = False
+        picked = None
+        if not self._controls.halted:
+            picked = pick(self.path, self.source, self.target, self._controls, self._limits, self._tasks.now)
+            self.waits_for_block = picked.waits_for_block
+            self._look_again_at = picked.look_again_at
+            if not picked.items and not picked.refresh:
+                picked = None
+        if picked is None:
+            self._looked = self._world()
+            return None
+        if self._controls.paused:
+            self._controls.steps -= len(picked.items)
+        picked.mark()
+        return picked
+
+    # Delivering
+
+    def _deliver(
+        self, picked: Picked, height: int, updates: tuple[Msg, ...], turn: int, meters: Meters, tell: Tell
+    ) -> Task[None]:
+        try:
+            messages = yield from self._messages(picked.items, height)
+            problem = None
+        except Rejected as refusal:
+            messages, problem = [], refusal
+            self.path.clients[self.target.name].stale = bool(updates) or self.path.clients[self.target.name].stale
+        yield Until(lambda: self._turn == turn, "its turn among the transactions of this lane")
+        ticket = self._account.ticket() if messages or (updates and problem is None) else None
+        self._turn += 1
+        if ticket is not None:
+            contents = (*updates, *(message for _, message in messages))
+            try:
+                outcome = yield from self._account.submit(contents, ticket, _note(picked, self.target))
+            except Rejected as refusal:
+                outcome = Outcome(refusal.code)
+            self._settle([item for item, _ in messages], outcome, bool(updates), meters, tell)
+        elif problem is not None:
+            self._client_failed(problem.code, str(problem), tell)
+        picked.free()
+        self.under_way -= 1
+        self.path.version += 1
+
+    def _messages(self, items: tuple[Item, ...], height: int) -> Task[list[tuple[Item, Msg]]]:
+        """Prove the items; those that turn out to be settled already leave the book."""
+        yield from self._verify(items)
+        items = tuple(item for item in items if not isinstance(item, Parcel) or item.entry.id in self.path.book.entries)
+        keys = tuple(dict.fromkeys(key for item in items for key in item.keys))
+        found: dict[str, Proven] = dict(zip(keys, (yield from proven(self.source, keys, height)), strict=True))
+        messages: list[tuple[Item, Msg]] = []
+        for item in items:
+            message = item.message(found, self.source.proof_height(height))
+            if message is not None:
+                messages.append((item, message))
+            elif isinstance(item, Parcel):
+                self._nothing_to_tell(item)
+        return messages
+
+    def _verify(self, items: tuple[Item, ...]) -> Task[None]:
+        """Ask the sender whether it still waits for packets that are known only from the other side."""
+        doubtful = [item for item in items if isinstance(item, Parcel) and not item.entry.verified]
+        values = yield from all_stored(self.target, tuple(item.commitment for item in doubtful))
+        for item, value in zip(doubtful, values, strict=True):
+            item.entry.verified = True
+            if value is None:
+                self.path.book.settle(item.entry, f"settled on {self.target.name} before")
+
+    def _nothing_to_tell(self, item: Parcel) -> None:
+        match item.leg:
+            case "recv":
+                self.path.book.settle(item.entry, f"settled on {self.source.name} before")
+            case "timeout":
+                item.entry.received_at = item.entry.received_at or self.source.height
+            case "ack":
+                self._failed(item.entry, item.leg, "relayer/acknowledgement-missing")
+
+    # Outcomes
+
+    def _settle(self, items: list[Item], outcome: Outcome, updated: bool, meters: Meters, tell: Tell) -> None:
+        if not outcome.code:
+            self.problem, self._failures = "", 0
+            for item in items:
+                self._arrived(item, outcome, meters)
+            return
+        meters.count("transactions_refused_total", chain=self.target.name, code=outcome.code)
+        tell("warning", "refused", lane=self.name, code=outcome.code, messages=len(items), **outcome.facts)
+        if updated:
+            self.path.clients[self.target.name].stale = True
+        if outcome.code == LOST:
+            return
+        if outcome.code.startswith(CLIENT_CODES):
+            self._client_failed(outcome.code, outcome.code, tell)
+            return
+        if not items:
+            self._client_failed(outcome.code, outcome.code, tell)
+        for item in items:
+            if isinstance(item, Closing):
+                item.channel.confirm_after = self._tasks.now + LONGEST_REST
+            elif len(items) > 1:
+                item.entry.limit = max(1, len(items) // 2)  # rounds down
+            else:
+                self._failed(item.entry, item.leg, outcome.code)
+
+    def _arrived(self, item: Item, outcome: Outcome, meters: Meters) -> None:
+        if isinstance(item, Closing):
+            item.channel.closed.setdefault(item.there, outcome.height)
+            return
+        meters.count(_CONFIRMED[item.leg], chain=self.target.name, counterparty=self.source.name)
+        if item.leg == "recv":
+            item.entry.received_at = item.entry.received_at or outcome.height
+            item.entry.attempts, item.entry.error = 0, ""
+        else:
+            self.path.book.settle(item.entry, f"told to {self.target.name} in block {outcome.height}")
+
+    def _failed(self, entry: Entry, leg: str, code: str) -> None:
+        if entry.failed_leg != leg:
+            entry.failed_leg, entry.attempts = leg, 0
+        entry.attempts += 1
+        entry.error = code
+        entry.retry_at = self._tasks.now + rest(entry.attempts)
+        entry.story.append(f"refused by {self.target.name}: {code}")
+        if entry.attempts >= MOST_ATTEMPTS:
+            entry.given_up = leg
+
+    def _client_failed(self, code: str, said: str, tell: Tell) -> None:
+        """Rest the lane, and ask the host anew what the client knows."""
+        self._failures += 1
+        self.problem = said
+        self._rest_until = self._tasks.now + rest(self._failures)
+        self._look_again_at = self._rest_until
+        self.path.clients[self.target.name].stale = True
+        tell("warning", "lane-rests", lane=self.name, code=code, failures=self._failures)
+
+    @property
+    def wakes_at(self) -> int | None:
+        """When time alone lets the lane go on; None if time alone does not."""
+        if self._tasks.now < self._rest_until:
+            return self._rest_until
+        return self._look_again_at
+
+
+_CONFIRMED = {
+    "recv": "receive_packets_confirmed_total",
+    "ack": "acknowledgment_packets_confirmed_total",
+    "timeout": "timeout_packets_confirmed_total",
+}
+
+
+def rest(failures: int) -> int:
+    """Return how long to rest after so many failures in a row, nanoseconds."""
+    return min(FIRST_REST << min(failures - 1, 16), LONGEST_REST)
+
+
+def _note(picked: Picked, target: Chain) -> Callable[[str], None]:
+    def sent(tx_hash: str) -> None:
+        for item in picked.items:
+            if isinstance(item, Parcel):
+                item.entry.busy = f"in transaction {tx_hash} on {target.name}"
+
+    return sent

@@ -1,0 +1,142 @@
+"""Which packets a lane carries next: what can be proven now, in the order of sequences, within the limits of a transaction."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from meshsec_core.ibc.packet import elapsed
+from meshsec_relayer.engine.boundary import Leg
+from meshsec_relayer.engine.cargo import Closing, Item, Parcel
+from meshsec_relayer.engine.chain import Chain
+from meshsec_relayer.engine.controls import Controls
+from meshsec_relayer.engine.packets import Channel, Entry
+from meshsec_relayer.engine.path import Path
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much one transaction may carry."""
+
+    messages: int
+    bytes: int
+
+
+@dataclass(slots=True)
+class Picked:
+    """What to carry, and what else the look has shown."""
+
+    items: tuple[Item, ...] = ()
+    needed: int = 0
+    """The lowest header height that proves all of it."""
+    refresh: bool = False
+    """Whether the client is to learn a header even if nothing has to be proven."""
+    waits_for_block: bool = False
+    look_again_at: int | None = None
+    """When an attempt that failed may be repeated."""
+
+    def mark(self) -> None:
+        """Keep the items from being picked again."""
+        for item in self.items:
+            if isinstance(item, Parcel):
+                item.entry.busy = "being proven"
+            else:
+                item.channel.closing = True
+
+    def free(self) -> None:
+        """Let the items be picked again, if there is anything left to do."""
+        for item in self.items:
+            if isinstance(item, Parcel):
+                item.entry.busy = ""
+            else:
+                item.channel.closing = False
+
+
+def lane_of(entry: Entry, leg: Leg) -> tuple[Chain, Chain]:
+    """Return the chain where a leg is proven and the one that is told."""
+    return (entry.source, entry.target) if leg == "recv" else (entry.target, entry.source)
+
+
+def obstacle(entry: Entry, controls: Controls) -> str:
+    """Return why the relayer will not move a packet, however long it waits; empty if it will."""
+    leg = entry.leg
+    if leg is None:
+        return f"the application on {entry.target.name} has not answered yet"
+    if entry.given_up == leg:
+        return f"given up after {entry.attempts} attempts: {entry.error}"
+    if leg == "ack" and entry.source.name in entry.channel.closed:
+        return f"its channel is closed on {entry.source.name}: the answer cannot be brought back"
+    return controls.stops(entry, leg)
+
+
+def pick(path: Path, source: Chain, target: Chain, controls: Controls, limits: Limits, now: int) -> Picked:
+    """Look through everything that waits between two chains and choose what goes from the one to the other."""
+    picked = Picked(refresh=path.clients[target.name].refresh_due)
+    chosen: list[Item] = []
+    room, most = limits.bytes, min(limits.messages, controls.steps) if controls.paused else limits.messages
+    for item in (*_closings(path, source, target, now, picked), *_parcels(path, source, target, controls, now, picked)):
+        alone = item.entry.limit if isinstance(item, Parcel) else 1
+        most = min(most, alone) if alone else most
+        if len(chosen) >= most or (chosen and item.size > room):
+            break
+        chosen.append(item)
+        room -= item.size
+    picked.items = tuple(chosen)
+    needed = [_needed(path, item, source, target) for item in chosen] + ([source.height] if picked.refresh else [])
+    picked.needed = max(needed, default=0)
+    return picked
+
+
+def _needed(path: Path, item: Item, source: Chain, target: Chain) -> int:
+    """Return the lowest header height that proves an item; a timeout needs the tip unless the client's own height is past it."""
+    if not isinstance(item, Parcel) or item.leg != "timeout" or item.on_close:
+        return item.provable_from
+    client = path.clients[target.name]
+    passed = elapsed(item.entry.packet, source.proof_height(client.latest), client.time)
+    return item.provable_from if passed and not client.stale else source.height
+
+
+def _closings(path: Path, source: Chain, target: Chain, now: int, picked: Picked) -> Iterator[Item]:
+    for channel in path.book.served():
+        if source.name in channel.closed and target.name not in channel.closed and not channel.closing:
+            item = Closing(channel, source.name, target.name)
+            if item.provable_from > source.height:
+                picked.waits_for_block = True
+            elif channel.confirm_after > now:
+                picked.look_again_at = _sooner(picked.look_again_at, channel.confirm_after)
+            else:
+                yield item
+
+
+def _parcels(path: Path, source: Chain, target: Chain, controls: Controls, now: int, picked: Picked) -> Iterator[Item]:
+    """Yield the packets that can go this way now, by sequence; note on `picked` what will let others go."""
+    jammed: list[Channel] = []
+    for entry in sorted(path.book.entries.values(), key=lambda entry: entry.packet.sequence):
+        leg = entry.leg
+        if leg is None or lane_of(entry, leg) != (source, target):
+            if leg == "timeout" and entry.channel.ordered and entry.source is source:
+                jammed.append(entry.channel)
+            continue
+        if entry.busy or entry.channel in jammed:
+            continue
+        item = Parcel(entry, leg, leg == "timeout" and not entry.timed_out)
+        if _can_go(item, source, controls, now, picked):
+            yield item
+        elif entry.channel.ordered:
+            jammed.append(entry.channel)
+
+
+def _can_go(item: Parcel, source: Chain, controls: Controls, now: int, picked: Picked) -> bool:
+    entry = item.entry
+    if obstacle(entry, controls) or (item.leg == "recv" and source.name in entry.channel.closed):
+        return False
+    if entry.failed_leg == item.leg and entry.retry_at > now:
+        picked.look_again_at = _sooner(picked.look_again_at, entry.retry_at)
+        return False
+    if item.provable_from > source.height:
+        picked.waits_for_block = True
+        return False
+    return True
+
+
+def _sooner(one: int | None, other: int) -> int:
+    return other if one is None else min(one, other)

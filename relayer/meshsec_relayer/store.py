@@ -1,0 +1,73 @@
+"""Where a relayer keeps the little that must survive it: one value, replaced whole."""
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from meshsec_core.kernel import codec
+from meshsec_core.kernel.errors import Rejected
+from meshsec_relayer.engine.boundary import Image
+
+BAD_STORE = "relayer/bad-store"
+
+
+class Store(Protocol):
+    """Keeps an image."""
+
+    def load(self) -> Image | None:
+        """Return what was saved last, or None."""
+
+    def save(self, image: Image) -> None:
+        """Make an image durable before returning."""
+
+
+class MemoryStore:
+    """Keeps an image as bytes, so that nothing alive is shared with the engine that saved it."""
+
+    def __init__(self, raw: bytes = b"") -> None:
+        self.raw = raw
+        """The canonical JSON of the image; empty if there is none."""
+
+    def load(self) -> Image | None:
+        """Return what was saved last, or None."""
+        return codec.load(self.raw, Image) if self.raw else None
+
+    def save(self, image: Image) -> None:
+        """Keep an image."""
+        self.raw = codec.encode(image)
+
+
+class FileStore:
+    """Keeps an image in a file that is always whole: written beside, flushed, renamed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> Image | None:
+        """Return what was saved last, or None.
+
+        Raises:
+            Rejected: `relayer/bad-store` if the file is not one of ours.
+        """
+        try:
+            raw = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            return codec.decode(raw, Image)
+        except Rejected as refusal:
+            raise Rejected(BAD_STORE, file=str(self._path), reason=refusal.code) from None
+
+    def save(self, image: Image) -> None:
+        """Make an image durable before returning."""
+        beside = self._path.with_suffix(".new")
+        with beside.open("wb") as file:
+            file.write(codec.encode(image))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
