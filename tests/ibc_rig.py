@@ -6,8 +6,9 @@
     rig.a.send("alice", Say(here.channel, b"hello"))
     rig.deliver(rig.a)
 
-Each chain is always inside a block (see `harness`); its header is signed as soon as the block begins, and proves the state after the block
-before. Relaying is done by hand: `deliver`, `acknowledge` and `time_out` build exactly one message from the events of the sender.
+Each chain is always inside a block (see `harness`); its header is signed as soon as the block begins, and proves the state
+after the block before. Relaying is done by hand: `deliver`, `acknowledge` and `time_out` build exactly one message from the
+events of the sender.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from harness import Chain, key_of
 from msgspec.structs import replace
 
+from harness import Chain, key_of
 from meshsec_core.consensus.validators import ValidatorSet
 from meshsec_core.ibc.channel import ChannelOpenAck, ChannelOpenConfirm, ChannelOpenInit, ChannelOpenTry
 from meshsec_core.ibc.client import CreateClient, UpdateClient
@@ -73,8 +74,6 @@ TRUSTING_PERIOD = 14 * DAY
 UNBONDING_PERIOD = 21 * DAY
 DRIFT = 30 * SECOND
 TIMEOUT = 600 * SECOND
-
-
 
 
 class Say(Msg, frozen=True, tag="probe/Say"):
@@ -144,8 +143,6 @@ _PORT = Port(
 PROBE: Module[None] = Module("probe", handlers={Say: _say, Answer: _answer}, ports={"probe": _PORT}, stores=("probe",))
 
 MODULES: tuple[Module[Any], ...] = (BANK, IBC, TRANSFER, PROBE)
-
-
 
 
 class IbcChain(Chain):
@@ -272,8 +269,6 @@ class IbcChain(Chain):
 def block_id_of(header: Header) -> BlockId:
     """Name a block by its header; the parts are made up."""
     return BlockId(header_hash(header), PartSetHeader(1, sha256(b"parts")))
-
-
 
 
 @dataclass

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from harness import key_of
-from ibc_rig import DRIFT, SECOND, TRUSTING_PERIOD, IbcChain, Rig, attributes, create_client, refused, update_client
 from msgspec.structs import replace
 
+from harness import key_of
+from ibc_rig import DRIFT, SECOND, TRUSTING_PERIOD, IbcChain, Rig, attributes, create_client, refused, update_client
 from meshsec_core.ibc import client
 from meshsec_core.ibc.client import CLIENTS, CONSENSUS_STATES, CreateClient, UpdateClient
 from meshsec_core.ibc.tendermint import FROZEN, PROOF_SPECS

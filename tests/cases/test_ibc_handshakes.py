@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from ibc_rig import Rig, attributes, channel_path, refused
 from msgspec.structs import replace
 
+from ibc_rig import Rig, attributes, channel_path, refused
 from meshsec_core.ibc.channel import (
     CHANNELS,
     NEXT_ACKNOWLEDGE,

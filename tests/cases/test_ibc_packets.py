@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+
 from harness import GENESIS_TIME
 from ibc_rig import (
     SECOND,
@@ -16,8 +18,6 @@ from ibc_rig import (
     sent,
     update_client,
 )
-from msgspec.structs import replace
-
 from meshsec_core.ibc.channel import NEXT_ACKNOWLEDGE, NEXT_RECEIVE, NEXT_SEND, ChannelCloseInit
 from meshsec_core.ibc.client import verify_header
 from meshsec_core.ibc.connection import ORDERED
@@ -203,7 +203,11 @@ def test_a_proof_of_another_state_than_the_named_height_is_refused(rig: Rig) -> 
     message = rig.receiving(say(rig), rig.b)
     say(rig)
     late = rig.sync(rig.b)
-    for height, code in ((early, "proof/wrong-root"), (late, "proof/wrong-root"), (Height(1, 999), "ibc/unknown-consensus-state")):
+    for height, code in (
+        (early, "proof/wrong-root"),
+        (late, "proof/wrong-root"),
+        (Height(1, 999), "ibc/unknown-consensus-state"),
+    ):
         with refused(rig.b, code):
             rig.b.send("relayer", replace(message, proof_height=height))
     rig.b.send("relayer", message)

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from ibc_rig import SECOND, Rig, Say, attributes, channel_path, refused, sent, unreceived_path
 from msgspec.structs import replace
 
+from ibc_rig import SECOND, Rig, Say, attributes, channel_path, refused, sent, unreceived_path
 from meshsec_core.ibc.channel import CHANNELS, ChannelCloseInit
 from meshsec_core.ibc.connection import ORDERED
 from meshsec_core.ibc.packet import COMMITMENTS
