@@ -1,0 +1,173 @@
+"""What a proof must not get away with: each lie, and the code that refuses it."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.merkle.ics23 import IAVL_SPEC, NESTED_SPECS, check, verify_absence, verify_value
+from meshsec_core.kernel.merkle.operations import apply_leaf, hashed
+from meshsec_core.kernel.store.state import State
+from meshsec_core.kernel.wire.ics23 import (
+    TENDERMINT_SPEC,
+    CommitmentProof,
+    ExistenceProof,
+    InnerOp,
+    LeafOp,
+    MerkleProof,
+    NonExistenceProof,
+)
+from meshsec_core.kernel.wire.proto import decode, encode
+
+STATE = State(("auth", "bank", "ibc"))
+STATE.commit(0, STATE.preview({f"bank/{key}": key.encode() for key in ("a", "b", "c", "d", "e", "f", "g", "h")}))
+ROOT = STATE.app_hash(0)
+
+
+def levels(path: str) -> tuple[CommitmentProof, CommitmentProof]:
+    inner, outer = decode(MerkleProof, STATE.prove(path, 0)[1]).proofs
+    return inner, outer
+
+
+def existing(key: str) -> ExistenceProof:
+    proof = levels(f"bank/{key}")[0]
+    assert isinstance(proof, ExistenceProof)
+    return proof
+
+
+def absent(key: str) -> NonExistenceProof:
+    proof = levels(f"bank/{key}")[0]
+    assert isinstance(proof, NonExistenceProof)
+    return proof
+
+
+OUTER = levels("bank/a")[1]
+assert isinstance(OUTER, ExistenceProof)
+D = existing("d")
+GAP = absent("dd")
+STEP = D.path[0]
+
+
+def bent(inner: CommitmentProof, outer: CommitmentProof = OUTER) -> bytes:
+    return encode(MerkleProof((inner, outer)))
+
+
+def refusal_of(function: Callable[..., object], *question: object) -> str:
+    """The code with which a question is refused, or nothing."""
+    try:
+        function(*question)
+    except Rejected as refusal:
+        return refusal.code
+    return ""
+
+
+def test_the_truth_is_accepted() -> None:
+    verify_value(ROOT, "bank", b"d", b"d", bent(D))
+    verify_absence(ROOT, "bank", b"dd", bent(GAP))
+    verify_absence(ROOT, "bank", b"ddd", bent(GAP))
+
+
+@pytest.mark.parametrize(
+    ("proof", "code"),
+    [
+        pytest.param(bent(GAP), "proof/wrong-kind", id="absence for existence"),
+        pytest.param(bent(existing("e")), "proof/wrong-key", id="another key"),
+        pytest.param(bent(replace(D, key=b"e", value=b"d")), "proof/wrong-key", id="another key's name"),
+        pytest.param(bent(replace(D, value=b"e")), "proof/wrong-value", id="another value"),
+        pytest.param(bent(D, levels("auth/a")[1]), "proof/wrong-key", id="another store"),
+        pytest.param(bent(D, GAP), "proof/wrong-kind", id="absence of the store"),
+        pytest.param(bent(D, replace(OUTER, value=bytes(32))), "proof/wrong-value", id="another root of the store"),
+        pytest.param(bent(D, replace(OUTER, path=OUTER.path[:-1])), "proof/wrong-root", id="store without its last step"),
+        pytest.param(bent(replace(D, path=D.path[1:])), "proof/wrong-value", id="key without its first step"),
+        pytest.param(bent(replace(D, leaf=LeafOp(1, 0, 0, 1, b"\x00"))), "proof/bad-leaf", id="value not hashed"),
+        pytest.param(bent(replace(D, leaf=LeafOp(1, 0, 1, 1, b"\x01"))), "proof/bad-leaf", id="leaf as a branch"),
+        pytest.param(bent(replace(D, path=(replace(STEP, prefix=b"\x00"),))), "proof/bad-step", id="branch as a leaf"),
+        pytest.param(bent(replace(D, path=(replace(STEP, hash=2),))), "proof/bad-step", id="another hash"),
+        pytest.param(bent(replace(D, path=(InnerOp(1, b"", bytes(32)),))), "proof/bad-step", id="no prefix"),
+        pytest.param(bent(replace(D, path=(InnerOp(1, b"\x01" + bytes(33)),))), "proof/bad-step", id="long prefix"),
+        pytest.param(bent(replace(D, path=(InnerOp(1, b"\x01", bytes(31)),))), "proof/bad-step", id="short suffix"),
+        pytest.param(bent(replace(D, path=(STEP,) * 129)), "proof/bad-depth", id="129 steps"),
+        pytest.param(bent(replace(D, path=(STEP,) * 128)), "proof/wrong-value", id="128 steps"),
+        pytest.param(encode(MerkleProof((D,))), "proof/wrong-levels", id="one level"),
+        pytest.param(encode(MerkleProof((D, OUTER, OUTER))), "proof/wrong-levels", id="three levels"),
+        pytest.param(encode(MerkleProof(())), "proof/wrong-levels", id="nothing"),
+        pytest.param(b"\x0a", "wire/truncated", id="no proof at all"),
+    ],
+)
+def test_a_false_proof_of_a_value_is_refused(proof: bytes, code: str) -> None:
+    assert refusal_of(verify_value, ROOT, "bank", b"d", b"d", proof) == code
+
+
+@pytest.mark.parametrize(
+    ("key", "proof", "code"),
+    [
+        pytest.param(b"dd", bent(D), "proof/wrong-kind", id="existence for absence"),
+        pytest.param(b"d", bent(GAP), "proof/out-of-order", id="left neighbour"),
+        pytest.param(b"e", bent(GAP), "proof/out-of-order", id="right neighbour"),
+        pytest.param(b"f", bent(GAP), "proof/out-of-order", id="beyond the gap"),
+        pytest.param(b"d", bent(NonExistenceProof(b"d", existing("c"), existing("e"))), "proof/not-neighbours", id="passed over"),
+        pytest.param(b"d", bent(NonExistenceProof(b"d", existing("a"), existing("h"))), "proof/not-neighbours", id="far apart"),
+        pytest.param(b"d", bent(NonExistenceProof(b"d", existing("c"), None)), "proof/not-neighbours", id="no right neighbour"),
+        pytest.param(b"d", bent(NonExistenceProof(b"d", None, existing("e"))), "proof/not-neighbours", id="no left neighbour"),
+        pytest.param(b"dd", bent(replace(GAP, right=None)), "proof/not-neighbours", id="left out"),
+        pytest.param(b"dd", bent(NonExistenceProof(b"dd", GAP.right, GAP.left)), "proof/out-of-order", id="exchanged"),
+        pytest.param(b"dd", bent(NonExistenceProof(b"dd", None, None)), "proof/empty", id="no neighbour"),
+        pytest.param(b"dd", bent(replace(GAP, right=replace(existing("e"), value=b"x"))), "proof/wrong-root", id="two trees"),
+        pytest.param(b"dd", bent(GAP, levels("auth/a")[1]), "proof/wrong-key", id="another store"),
+        pytest.param(b"dd", bent(replace(GAP, left=replace(D, leaf=LeafOp()))), "proof/bad-leaf", id="bent neighbour"),
+    ],
+)
+def test_a_false_proof_of_absence_is_refused(key: bytes, proof: bytes, code: str) -> None:
+    assert refusal_of(verify_absence, ROOT, "bank", key, proof) == code
+
+
+def test_two_leaves_under_one_path_are_no_neighbours() -> None:
+    """A path that begins where the other ends, or is the other, parts nowhere."""
+    same = NonExistenceProof(b"dd", D, replace(D, key=b"e"))
+    assert refusal_of(verify_absence, ROOT, "bank", b"dd", bent(same)) == "proof/wrong-root"
+    alone = State(["ibc"])
+    alone.commit(0, alone.preview({}))
+    _, raw = alone.prove("ibc/a", 0)
+    inner, outer = decode(MerkleProof, raw).proofs
+    assert isinstance(inner, NonExistenceProof)
+    twice = NonExistenceProof(b"_", inner.left, inner.left)
+    assert refusal_of(verify_absence, alone.app_hash(0), "ibc", b"_", bent(twice, outer)) == "proof/out-of-order"
+
+
+def test_a_proof_is_checked_by_the_specs_that_are_handed_in() -> None:
+    assert refusal_of(verify_value, ROOT, "bank", b"d", b"d", bent(D), NESTED_SPECS) == ""
+    assert refusal_of(verify_value, ROOT, "bank", b"d", b"d", bent(D), (IAVL_SPEC, TENDERMINT_SPEC)) == "proof/bad-leaf"
+    shallow = replace(TENDERMINT_SPEC, max_depth=1)
+    assert refusal_of(verify_value, ROOT, "bank", b"d", b"d", bent(D), (shallow, TENDERMINT_SPEC)) == "proof/bad-depth"
+    for order in ((1, 0), (0, 1, 2)):
+        odd = replace(TENDERMINT_SPEC, inner_spec=replace(TENDERMINT_SPEC.inner_spec, child_order=order))
+        assert refusal_of(check, odd, D) == "proof/unsupported"
+    empty = replace(TENDERMINT_SPEC, inner_spec=replace(TENDERMINT_SPEC.inner_spec, child_size=0))
+    assert refusal_of(check, empty, D) == "proof/unsupported"
+
+
+def test_an_operation_that_is_not_offered_is_refused() -> None:
+    assert refusal_of(hashed, 0, b"x") == "proof/unsupported"
+    assert refusal_of(apply_leaf, LeafOp(hash=1, length=2), b"k", b"v") == "proof/unsupported"
+    assert refusal_of(apply_leaf, LeafOp(hash=1, length=7), b"k", b"v") == "proof/wrong-size"
+    assert refusal_of(apply_leaf, LeafOp(1, 1, 1, 8), b"k", b"v") == "proof/wrong-size"
+    assert apply_leaf(LeafOp(1, 1, 1, 7), b"k", b"v") == apply_leaf(LeafOp(1, 1, 1, 0), b"k", b"v")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "accepted"),
+    [
+        ("020402", True),
+        ("0204", False),
+        ("010402", False),
+        ("020302", False),
+        ("020401", False),
+        ("02040200", False),
+        ("028402", False),
+    ],
+)
+def test_the_prefix_of_an_iavl_leaf_is_three_numbers_and_nothing_else(prefix: str, accepted: bool) -> None:
+    spec = replace(IAVL_SPEC, leaf_spec=replace(IAVL_SPEC.leaf_spec, prefix=b""))
+    proof = ExistenceProof(b"k", b"v", replace(IAVL_SPEC.leaf_spec, prefix=bytes.fromhex(prefix)))
+    assert refusal_of(check, spec, proof) == ("" if accepted else "proof/bad-leaf")
