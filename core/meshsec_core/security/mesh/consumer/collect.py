@@ -1,0 +1,63 @@
+"""Rewards of virtual stake: collected from distribution, told to the provider in batches, kept here until they are claimed.
+
+Law: what a link's reward account holds = what waits to be told + what has been told and not been paid out.
+"""
+
+from collections.abc import Mapping
+
+from meshsec_core.kernel.types import LinkId, ValidatorId
+from meshsec_core.modules import bank, distribution
+from meshsec_core.modules.staking import state as staking
+from meshsec_core.runtime.module import Ctx
+from meshsec_core.security.mesh.consumer import agenda
+from meshsec_core.security.mesh.consumer.state import AGENDA, REWARDS, SENT, reward_account, stake_account
+from meshsec_core.security.mesh.links import tell_provider
+from meshsec_core.security.mesh.packets import DistributeBatch, Reward
+
+
+def rewards_due(ctx: Ctx, link: LinkId) -> bool:
+    """Tell whether a link's rewards are to be collected by now."""
+    return any(due.link == link and 0 < due.rewards_at <= ctx.time for due in AGENDA.get(ctx.store).dues)
+
+
+def collect_due(ctx: Ctx, link: LinkId, held: Mapping[str, int]) -> None:
+    """Collect from every bonded validator that the link delegates to, if it is time; inactive ones wait until they are active."""
+    if not rewards_due(ctx, link):
+        return
+    for validator in held:
+        if staking.get_validator(ctx.store, ValidatorId(validator)).status is staking.Status.BONDED:
+            collect_one(ctx, link, ValidatorId(validator))
+
+
+def collect_one(ctx: Ctx, link: LinkId, validator: ValidatorId) -> None:
+    """Collect from one validator."""
+    account = ctx.module_account(stake_account(link))
+    amount = distribution.withdraw(ctx, account, validator)
+    if amount:
+        bank.send(ctx, account, ctx.module_account(reward_account(link)), ctx.denom, amount)
+        REWARDS.put(ctx.store, link, validator, REWARDS.get(ctx.store, link, validator) + amount)
+
+
+def send(ctx: Ctx, link: LinkId) -> None:
+    """Tell the provider what has been collected, if it is time and there is anything."""
+    if not rewards_due(ctx, link):
+        return
+    rewards = tuple(Reward(ValidatorId(validator), amount) for (validator,), amount in REWARDS.items(ctx.store, link))
+    if not rewards:
+        return
+    for reward in rewards:
+        REWARDS.delete(ctx.store, link, reward.validator)
+    total = sum(reward.reward for reward in rewards)
+    SENT.put(ctx.store, link, SENT.get(ctx.store, link) + total)
+    tell_provider(ctx, link, DistributeBatch(rewards, ctx.denom))
+    ctx.emit("mesh/rewards-sent", link=link, amount=total)
+
+
+def on_answered(ctx: Ctx, link: LinkId, packet: DistributeBatch, *, accepted: bool) -> None:
+    """Take back what the provider refused to credit; it is sent again with the next rewards."""
+    if accepted:
+        return
+    for reward in packet.rewards:
+        REWARDS.put(ctx.store, link, reward.validator, REWARDS.get(ctx.store, link, reward.validator) + reward.reward)
+    SENT.put(ctx.store, link, SENT.get(ctx.store, link) - sum(reward.reward for reward in packet.rewards))
+    agenda.expect_rewards(ctx, link)

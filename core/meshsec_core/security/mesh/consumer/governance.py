@@ -1,0 +1,137 @@
+"""What only governance may say: who is admitted, under which caps, at which price.
+
+Until a chain has a governance module these messages serve whoever acts as its account.
+"""
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import ONE_BPS, ChainId, LinkId
+from meshsec_core.runtime.module import Ctx, Msg
+from meshsec_core.security.mesh.consumer import agenda, valset
+from meshsec_core.security.mesh.consumer.state import ADMITTED, LINKED, LINKS, MAX_BLOCKS, Epochs, LinkParams, get_link
+from meshsec_core.security.mesh.links import Phase
+from meshsec_core.security.mesh.packets import MAX_AMOUNT
+
+GOVERNANCE = "gov"
+"""Module account that speaks for governance."""
+
+UNAUTHORIZED = "mesh/unauthorized"
+BAD_PARAMS = "mesh/bad-params"
+ALREADY_LINKED = "mesh/already-linked"
+
+
+class OpenLink(Msg, frozen=True, tag="mesh/OpenLink"):
+    """Admit a provider: from now on a link of it may open, on these terms."""
+
+    provider: ChainId
+    params: LinkParams
+
+
+class SetMaxCap(Msg, frozen=True, tag="mesh/SetMaxCap"):
+    """Set how much virtual stake a link may hold; zero cuts the provider off and sends all stake home."""
+
+    link: LinkId
+    max_cap: int
+
+
+class SetPriceFeed(Msg, frozen=True, tag="mesh/SetPriceFeed"):
+    """Set the price of a link's provider token, fixed until it is set again."""
+
+    link: LinkId
+    price_e18: int
+
+
+class SetLinkParams(Msg, frozen=True, tag="mesh/SetLinkParams"):
+    """Change terms of a link; what is left out stays."""
+
+    link: LinkId
+    discount_bps: int | UnsetType = UNSET
+    share_cap_bps: int | UnsetType = UNSET
+    validator_cap_bps: int | UnsetType = UNSET
+    epochs: Epochs | UnsetType = UNSET
+    reward_seconds: int | UnsetType = UNSET
+
+
+def open_link(ctx: Ctx, msg: OpenLink) -> None:
+    """Admit a provider.
+
+    Raises:
+        Rejected: `mesh/unauthorized`, `mesh/bad-params`; `mesh/already-linked`: use the messages for links.
+    """
+    _require_governance(ctx)
+    check_params(msg.params)
+    linked = LINKED.find(ctx.store, msg.provider)
+    if linked is not None and LINKS.get(ctx.store, linked).phase is not Phase.CLOSED:
+        raise Rejected(ALREADY_LINKED, link=linked)
+    ADMITTED.put(ctx.store, msg.provider, msg.params)
+    ctx.emit("mesh/provider-admitted", provider=msg.provider, max_cap=msg.params.max_cap)
+
+
+def set_max_cap(ctx: Ctx, msg: SetMaxCap) -> None:
+    """Set the absolute cap; when it rises from zero the provider gets a full report.
+
+    Raises:
+        Rejected: `mesh/unauthorized`, `mesh/unknown-link`, `mesh/bad-params`.
+    """
+    _require_governance(ctx)
+    before = get_link(ctx.store, msg.link).params.max_cap
+    _change(ctx, msg.link, replace(get_link(ctx.store, msg.link).params, max_cap=msg.max_cap))
+    if before == 0 and msg.max_cap and get_link(ctx.store, msg.link).phase is Phase.OPEN:
+        valset.report_all(ctx, msg.link)
+    ctx.emit("mesh/max-cap", link=msg.link, max_cap=msg.max_cap)
+
+
+def set_price_feed(ctx: Ctx, msg: SetPriceFeed) -> None:
+    """Set the price; the next epoch re-prices the whole stake.
+
+    Raises:
+        Rejected: `mesh/unauthorized`, `mesh/unknown-link`, `mesh/invalid-price`.
+    """
+    _require_governance(ctx)
+    _change(ctx, msg.link, replace(get_link(ctx.store, msg.link).params, price_e18=msg.price_e18))
+    ctx.emit("mesh/price", link=msg.link, price_e18=msg.price_e18)
+
+
+def set_link_params(ctx: Ctx, msg: SetLinkParams) -> None:
+    """Change other terms.
+
+    Raises:
+        Rejected: `mesh/unauthorized`, `mesh/unknown-link`, `mesh/invalid-discount`, `mesh/bad-params`.
+    """
+    _require_governance(ctx)
+    names = ("discount_bps", "share_cap_bps", "validator_cap_bps", "epochs", "reward_seconds")
+    said = {name: getattr(msg, name) for name in names if getattr(msg, name) is not UNSET}
+    _change(ctx, msg.link, replace(get_link(ctx.store, msg.link).params, **said))
+    ctx.emit("mesh/link-params", link=msg.link, changed=", ".join(said))
+
+
+def check_params(params: LinkParams) -> None:
+    """Refuse terms that no link can have.
+
+    Raises:
+        Rejected: `mesh/invalid-price`, `mesh/invalid-discount`, `mesh/bad-params` with the field.
+    """
+    params.rate.check()
+    if not 0 < params.price_e18 <= MAX_AMOUNT or not 0 <= params.max_cap <= MAX_AMOUNT:
+        raise Rejected(BAD_PARAMS, field="price_e18 or max_cap")
+    for name in ("share_cap_bps", "validator_cap_bps"):
+        if not 0 <= getattr(params, name) <= 100 * ONE_BPS:
+            raise Rejected(BAD_PARAMS, field=name)
+    epochs = params.epochs
+    lengths = (epochs.blocks - 1, epochs.seconds, epochs.offset, params.reward_seconds)
+    if not all(0 <= length < MAX_BLOCKS for length in lengths):
+        raise Rejected(BAD_PARAMS, field="epochs or reward_seconds")
+
+
+def _change(ctx: Ctx, name: LinkId, params: LinkParams) -> None:
+    check_params(params)
+    link = replace(get_link(ctx.store, name), params=params)
+    LINKS.put(ctx.store, name, link)
+    agenda.link_params_changed(ctx, name, link)
+
+
+def _require_governance(ctx: Ctx) -> None:
+    if ctx.signer != ctx.module_account(GOVERNANCE):
+        raise Rejected(UNAUTHORIZED, signer=ctx.signer)

@@ -1,0 +1,65 @@
+"""The borrowing side as a module."""
+
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import ONE_BPS
+from meshsec_core.modules.staking.signals import (
+    ValidatorBonded,
+    ValidatorJailed,
+    ValidatorSlashed,
+    ValidatorTombstoned,
+    ValidatorUnbonding,
+    ValidatorUnjailed,
+)
+from meshsec_core.runtime.module import Ctx, Module
+from meshsec_core.security.mesh.consumer import epoch, governance, laws, valset, views
+from meshsec_core.security.mesh.consumer.channel import PORT
+from meshsec_core.security.mesh.consumer.governance import BAD_PARAMS, OpenLink, SetLinkParams, SetMaxCap, SetPriceFeed
+from meshsec_core.security.mesh.consumer.state import ADMITTED, GENESIS, ConsumerGenesis
+from meshsec_core.security.mesh.packets import CONSUMER_PORT
+
+
+def init(ctx: Ctx, genesis: ConsumerGenesis) -> None:
+    """Admit the providers that the genesis names.
+
+    Raises:
+        Rejected: `mesh/bad-params`, `mesh/invalid-price`, `mesh/invalid-discount`.
+    """
+    if not 0 <= genesis.local_floor_bps <= ONE_BPS:
+        raise Rejected(BAD_PARAMS, field="local_floor_bps")
+    GENESIS.put(ctx.store, genesis)
+    for provider, params in sorted(genesis.links.items()):
+        governance.check_params(params)
+        ADMITTED.put(ctx.store, provider, params)
+
+
+def end_block(ctx: Ctx) -> None:
+    """Report what happened to validators, then run the epochs that are due."""
+    valset.report(ctx)
+    epoch.run_due(ctx)
+
+
+CONSUMER: Module[ConsumerGenesis] = Module(
+    "mesh/consumer",
+    handlers={
+        OpenLink: governance.open_link,
+        SetMaxCap: governance.set_max_cap,
+        SetPriceFeed: governance.set_price_feed,
+        SetLinkParams: governance.set_link_params,
+    },
+    genesis=ConsumerGenesis,
+    init=init,
+    end_block=end_block,
+    hooks={
+        ValidatorBonded: valset.on_bonded,
+        ValidatorUnbonding: valset.on_unbonding,
+        ValidatorJailed: valset.on_jailed,
+        ValidatorUnjailed: valset.on_unjailed,
+        ValidatorTombstoned: valset.on_tombstoned,
+        ValidatorSlashed: valset.on_slashed,
+    },
+    ports={CONSUMER_PORT: PORT},
+    queries=views.QUERIES,
+    laws=laws.LAWS,
+    stores=("mesh",),
+)
+"""The borrowing side of Mesh Security."""

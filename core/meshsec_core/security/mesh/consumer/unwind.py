@@ -1,0 +1,54 @@
+"""A cap of zero: all virtual power goes at the next epoch, and every delegation is sent home, asked once and waited for.
+
+Source: mesh-security docs (zero max cap); contracts/consumer/virtual-staking.
+"""
+
+from meshsec_core.kernel.types import Address, Denom, LinkId, ValidatorId
+from meshsec_core.runtime.module import Ctx
+from meshsec_core.security.mesh.consumer import agenda
+from meshsec_core.security.mesh.consumer.requests import lower
+from meshsec_core.security.mesh.consumer.state import DELEGATIONS, Delegation, Link
+from meshsec_core.security.mesh.links import tell_provider
+from meshsec_core.security.mesh.packets import Coin, InternalUnstake, Released
+
+MOST_PER_EPOCH = 50
+"""Delegations that one epoch asks for; the rest follow in the next ones."""
+
+
+def ask(ctx: Ctx, name: LinkId, link: Link) -> None:
+    """Ask the provider to take stake back that is no longer wanted."""
+    asked = 0
+    for (validator, delegator), delegation in DELEGATIONS.items(ctx.store, name):
+        if delegation.asked:
+            continue
+        if asked == MOST_PER_EPOCH:
+            agenda.touch_next(ctx, name)
+            return
+        asked += 1
+        DELEGATIONS.put(ctx.store, name, validator, delegator, Delegation(delegation.tokens, asked=True))
+        packet = InternalUnstake(
+            delegator=Address(delegator),
+            validator=ValidatorId(validator),
+            normalize_amount=Coin(ctx.denom, link.params.rate.normalize(delegation.tokens)),
+            inverted_amount=Coin(Denom("provider"), delegation.tokens),
+        )
+        tell_provider(ctx, name, packet)
+
+
+def on_answered(ctx: Ctx, link: LinkId, packet: InternalUnstake, released: Released | None) -> None:
+    """Lower the request by exactly what the provider has released; None stands for a refusal, which is asked again."""
+    key = (link, packet.validator, packet.delegator)
+    known = DELEGATIONS.find(ctx.store, *key)
+    if released is None:
+        if known is not None:
+            DELEGATIONS.put(ctx.store, *key, Delegation(known.tokens))
+            agenda.touch(ctx, link)
+        return
+    if released.amount > 0:
+        lower(ctx, link, packet.validator, released.amount)
+    if known is not None:
+        left = known.tokens - packet.inverted_amount.amount
+        if left > 0:
+            DELEGATIONS.put(ctx.store, *key, Delegation(left))
+        else:
+            DELEGATIONS.delete(ctx.store, *key)

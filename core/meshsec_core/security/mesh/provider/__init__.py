@@ -1,0 +1,1 @@
+"""The lending side: vault, local staking, stake lent over links, slashing. `module` joins them; start with `vault`."""

@@ -1,0 +1,106 @@
+"""Evidence beats trust: two conflicting votes of a consumer's validator, verified here, slash whoever lent to it.
+
+What the consumer says about its validators is not asked for the verdict: the header of the height of the votes is
+verified by this chain's light client of the consumer, and the key must lie in that header's validator set. Reports only
+say whose key it is.
+
+Source: mesh-security-sdk branches vuong/handle-consumer-misbehaviour (double voting); age is not a defence.
+"""
+
+from meshsec_core.consensus.evidence import verify_double_vote
+from meshsec_core.ibc import client
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import LinkId, ValidatorId
+from meshsec_core.kernel.wire.ibc import HEADER_URL, ClientHeader, any_decode
+from meshsec_core.kernel.wire.proto import decode
+from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence, decode_evidence
+from meshsec_core.runtime.module import Ctx, Msg
+from meshsec_core.security.mesh.history import Change, Entry
+from meshsec_core.security.mesh.packets import BurnRow
+from meshsec_core.security.mesh.provider.reports import FAULT_CHARGED, write_change
+from meshsec_core.security.mesh.provider.slashing import by_fraction, is_charged, send_burns, slash_validator
+from meshsec_core.security.mesh.provider.state import (
+    KEYS,
+    LINK_NOT_SYNCED,
+    Authority,
+    Fault,
+    FaultKind,
+    Link,
+    get_link,
+)
+
+UNSUPPORTED_EVIDENCE = "mesh/unsupported-evidence"
+WRONG_HEADER = "mesh/wrong-header"
+KEY_NOT_IN_SET = "mesh/key-not-in-set"
+UNKNOWN_KEY = "mesh/unknown-key"
+
+
+class SubmitEvidence(Msg, frozen=True, tag="mesh/SubmitEvidence"):
+    """Prove that a consumer's validator signed two blocks of one height. Anyone may."""
+
+    consumer: LinkId
+    evidence: bytes
+    """CometBFT `Evidence` message with a duplicate vote."""
+    header: bytes
+    """google.protobuf.Any of a 07-tendermint Header of the height of the votes, on a height that the client knows."""
+
+
+def submit_evidence(ctx: Ctx, msg: SubmitEvidence) -> None:
+    """Verify a double sign and charge it: its fraction of all stake on the validator, in flight and unbonding included.
+
+    Raises:
+        Rejected: `mesh/unknown-link`, `mesh/link-not-synced`, `mesh/unsupported-evidence`, `mesh/wrong-header`,
+        `mesh/key-not-in-set`,
+            `mesh/unknown-key`, `mesh/fault-charged`, `evidence/…`, `wire/…`, or the client does not believe the header;
+            nothing is charged.
+    """
+    link = get_link(ctx.store, msg.consumer)
+    if link.rules is None:
+        raise Rejected(LINK_NOT_SYNCED, link=msg.consumer)
+    evidence = decode_evidence(msg.evidence)
+    if not isinstance(evidence, DuplicateVoteEvidence):
+        raise Rejected(UNSUPPORTED_EVIDENCE, kind=type(evidence).__name__)
+    height, address = evidence.vote_a.height, evidence.vote_a.address
+    header = _header(ctx, link, msg.header, height)
+    public_key = _key(header, address)
+    verify_double_vote(evidence, link.consumer, public_key, ctx.verify)
+    found = KEYS.find(ctx.store, msg.consumer, address.hex())
+    if found is None:
+        raise Rejected(UNKNOWN_KEY, address=address.hex())
+    charge_double_sign(ctx, msg.consumer, ValidatorId(found), height, header.signed_header.header.time)
+
+
+def charge_double_sign(ctx: Ctx, link: LinkId, validator: ValidatorId, height: int, time: int) -> None:
+    """Slash for a proven double sign, once for ever, and write the validator off. The consumer is told what is gone.
+
+    Raises:
+        Rejected: `mesh/fault-charged`.
+    """
+    kind = FaultKind.DOUBLE_SIGN
+    if is_charged(ctx, link, validator, kind, height):
+        raise Rejected(FAULT_CHARGED, validator=validator, height=height)
+    rules = get_link(ctx.store, link).rules
+    fraction = rules.double_sign_bps if rules is not None else 0
+    fault = Fault(kind, height, time, ctx.height, Authority.EVIDENCE, 0)
+    counted, burns = slash_validator(ctx, link, validator, fault, by_fraction(fraction), fraction)
+    burns.setdefault(link, []).extend(BurnRow(user, validator, amount) for user, amount in counted if amount)
+    send_burns(ctx, burns)
+    write_change(ctx, link, validator, Entry(height, Change.TOMBSTONED, time))
+
+
+def _header(ctx: Ctx, link: Link, raw: bytes, height: int) -> ClientHeader:
+    url, value = any_decode(raw)
+    if url != HEADER_URL:
+        raise Rejected(WRONG_HEADER, type=url[:100])
+    header = decode(ClientHeader, value)
+    if header.signed_header.header.height != height:
+        raise Rejected(WRONG_HEADER, height=header.signed_header.header.height, expected=height)
+    client.verify_header(ctx, link.client, header)
+    return header
+
+
+def _key(header: ClientHeader, address: bytes) -> bytes:
+    for validator in header.validator_set.validators:
+        if validator.address == address:
+            return validator.public_key
+    raise Rejected(KEY_NOT_IN_SET, address=address.hex())

@@ -1,0 +1,60 @@
+"""The lending side as a module."""
+
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import ONE_BPS
+from meshsec_core.modules import bank
+from meshsec_core.modules.staking.signals import ValidatorSlashed
+from meshsec_core.runtime.module import Ctx, Module
+from meshsec_core.security.mesh.packets import PROVIDER_PORT
+from meshsec_core.security.mesh.provider import evidence, laws, lending, local, payout, vault, views
+from meshsec_core.security.mesh.provider.channel import PORT
+from meshsec_core.security.mesh.provider.state import GENESIS, VAULT, ProviderGenesis, Terms
+
+BAD_PARAMS = "mesh/bad-params"
+
+
+def init(ctx: Ctx, genesis: ProviderGenesis) -> None:
+    """Write the rules and close the vault's account to transfers.
+
+    Raises:
+        Rejected: `mesh/bad-params` with the field.
+    """
+    if not 0 <= genesis.local_slash_bps <= ONE_BPS:
+        raise Rejected(BAD_PARAMS, field="local_slash_bps")
+    for name, terms in (("terms", genesis.terms), *sorted(genesis.links.items())):
+        _check_terms(name, terms)
+    GENESIS.put(ctx.store, genesis)
+    bank.reserve(ctx, VAULT)
+
+
+def _check_terms(name: str, terms: Terms) -> None:
+    ratios = (terms.double_sign_bps, terms.downtime_bps)
+    if not all(0 <= ratio <= ONE_BPS for ratio in ratios) or terms.unbonding_time < 0:
+        raise Rejected(BAD_PARAMS, field=name)
+
+
+PROVIDER: Module[ProviderGenesis] = Module(
+    "mesh/provider",
+    handlers={
+        vault.Bond: vault.bond,
+        vault.Unbond: vault.unbond,
+        local.StakeLocal: local.stake_local,
+        local.UnstakeLocal: local.unstake_local,
+        local.ReleaseLocal: local.release_local,
+        local.RestakeLocal: local.restake_local,
+        local.WithdrawLocalRewards: local.withdraw_local_rewards,
+        lending.StakeRemote: lending.stake_remote,
+        lending.Unstake: lending.unstake,
+        lending.WithdrawUnbonded: lending.withdraw_unbonded,
+        payout.WithdrawRewards: payout.withdraw_rewards,
+        evidence.SubmitEvidence: evidence.submit_evidence,
+    },
+    genesis=ProviderGenesis,
+    init=init,
+    hooks={ValidatorSlashed: local.on_validator_slashed},
+    ports={PROVIDER_PORT: PORT},
+    queries=views.QUERIES,
+    laws=laws.LAWS,
+    stores=("mesh",),
+)
+"""The lending side of Mesh Security."""
