@@ -1,6 +1,7 @@
 """SHA-256, Ed25519 and bech32, each by a well-kept library."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256 as _sha256
 
 import bech32
@@ -14,6 +15,8 @@ Verify = Callable[[bytes, bytes, bytes], bool]
 """Asks whether (public key, message, signature) is a valid Ed25519 signature; the shell decides how it is computed."""
 
 ADDRESS_BYTES = 20
+ADDRESSES_REMEMBERED = 16_384
+"""Spellings that are kept in each direction; checksums in pure Python cost as much as a signature."""
 BAD_ADDRESS = "crypto/bad-address"
 
 
@@ -79,6 +82,7 @@ def address_of(public_key: bytes) -> bytes:
     return sha256(public_key)[:ADDRESS_BYTES]
 
 
+@lru_cache(ADDRESSES_REMEMBERED)
 def bech32_encode(prefix: str, raw: bytes) -> str:
     """Spell raw bytes in bech32 under a prefix."""
     words: list[int] = bech32.convertbits(raw, 8, 5) or []
@@ -101,6 +105,7 @@ def module_account(prefix: str, name: str) -> Address:
     return account(prefix, sha256(b"module/" + name.encode())[:ADDRESS_BYTES])
 
 
+@lru_cache(ADDRESSES_REMEMBERED)
 def bech32_decode(prefix: str, text: str) -> bytes:
     """Read a bech32 address of the given prefix.
 
