@@ -1,7 +1,7 @@
 """Modules and what they are made of: messages, events, signals, ports, and the context in which handlers run.
 
-A `Module` is a frozen value built once from an explicit table at the end of its file. Handlers write to `ctx.store`; raising `Rejected`
-drops what they wrote.
+A `Module` is a frozen value built once from an explicit table at the end of its file. Handlers write to `ctx.store`; raising
+`Rejected` drops what they wrote.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,12 +17,13 @@ from meshsec_core.kernel.store.overlay import Overlay, Reader
 from meshsec_core.kernel.types import Address, ChainId, Denom
 from meshsec_core.kernel.wire.ibc import Packet
 
+NOBODY = Address("")
 UNKNOWN_MESSAGE = "tx/unknown-message"
 UNKNOWN_QUERY = "query/unknown"
 
 
 class Msg(msgspec.Struct, frozen=True, tag_field="@type", forbid_unknown_fields=True):
-    """An input of a state machine, named in the imperative. A subclass sets `tag="module/Name"`. The signer is in the context, not in the message."""
+    """An input of a state machine, named in the imperative; its signer is in the context. A subclass sets `tag="module/Name"`."""
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -78,7 +79,7 @@ class Ctx:
     store: Overlay
     block: Block
     machine: "Machine"
-    signer: Address = Address("")
+    signer: Address = NOBODY
     """Who signed the transaction; empty outside of transactions."""
     events: list[Event] = field(default_factory=list)
 
@@ -168,7 +169,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An IBC application (ICS-26 callbacks). `Rejected` from `on_receive` becomes an error acknowledgement; acks and timeouts must not fail."""
+    """An IBC application (ICS-26 callbacks). What `on_receive` refuses becomes an error acknowledgement; acks and timeouts never fail."""
 
     on_open_init: Callable[[Ctx, str, str, str, str, str, str], str]
     """(ctx, ordering, connection, port, channel, counterparty port, proposed version) -> version."""

@@ -1,6 +1,6 @@
 """Transactions: canonical JSON, signed by one Ed25519 key.
 
-Sign-bytes are the canonical bytes of the same object without `signature`; the hash is SHA-256 of the canonical bytes of the whole.
+Sign-bytes are the canonical bytes of the same object without `signature`; the hash is SHA-256 of the canonical bytes of it all.
 """
 
 from typing import Any

@@ -4,32 +4,46 @@ The relayers see what the chains' HTTP interface serves and nothing else. A cras
 image that storage kept.
 """
 
-import heapq
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import msgspec
+
+from meshsec.relays import relayer_config
 from meshsec.world.base import STUCK, Chain, World
+from meshsec.world.sim_chain import SimChain
 from meshsec_core.kernel import codec
-from meshsec_core.kernel.crypto import MemoVerifier, sha256
-from meshsec_core.kernel.errors import InvariantViolated, Rejected
-from meshsec_core.kernel.types import SECOND
-from meshsec_core.replica.drive import drive
-from meshsec_core.replica.events import Committed, Event, Fire, Halted, SetTimer, Tick, Timer
-from meshsec_core.replica.replica import Replica
-from meshsec_core.replica.storage import MemoryStorage, Table, Write
-from meshsec_core.runtime.genesis import Genesis
-from meshsec_core.security.models import MODELS
-from meshsec_node.aliases import Aliases
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import SECOND, ChainId
+from meshsec_core.replica.storage import MemoryStorage
 from meshsec_node.views import txs
 from meshsec_node.views.local import LocalTransport
 from meshsec_relayer.courier import Courier
+from meshsec_relayer.engine.boundary import Clear, Command, Drop, Filter, Hold, Pause, Release, Resume
+from meshsec_relayer.store import MemoryStore
 from meshsec_sdk.errors import TxRejected
-from meshsec_sdk.mesh_file import GENESIS_TIME, ChainSpec, MeshSpec, consensus_keys, genesis_of, topology
+from meshsec_sdk.mesh_file import GENESIS_TIME, MeshSpec, genesis_of, topology
+from meshsec_sdk.models import load_models
 
 BLOCK_TIME = SECOND
 """Virtual time between blocks."""
 PATIENCE = 400
 """Blocks that a wait may take before it is called stuck."""
+STEP = 5 * 86_400 * SECOND
+"""Longest jump of the clock between two client updates: below half of the default trusting period of 14 days."""
+UNKNOWN_ORDER = "world/unknown-order"
+UNKNOWN_RELAYER = "world/unknown-relayer"
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """Everything that a simulated mesh is, as images that later blocks do not touch."""
+
+    now: int
+    chains: dict[str, MemoryStorage]
+    relayers: dict[str, bytes]
 
 
 class SimWorld(World):
@@ -50,12 +64,17 @@ class SimWorld(World):
             node = SimChain(spec, genesis_of(self.spec, spec.name), self.spec)
             self.nodes[spec.name] = node
             self.chains[spec.name] = Chain(self, spec.name, LocalTransport(node))
-        self._relayers = {name: RelayerImage() for name in self.spec.relayers}
+        self._config = {name: relayer_config(self.spec, name, dict.fromkeys(self.chains, "")) for name in self.spec.relayers}
+        self._stores = {name: MemoryStore() for name in self.spec.relayers}
         self.couriers: dict[str, Courier] = {}
-        self._start_relayers()
+        self._gone: dict[str, bool] = {}
+        for name in self.spec.relayers:
+            self._start_relayer(name)
         self.mine(2)
         if connect:
             self.relay()
+
+    # time and blocks
 
     def mine(self, blocks: int = 1) -> None:
         """Let virtual time pass and make every chain produce blocks; a chain without a quorum produces none."""
@@ -63,6 +82,19 @@ class SimWorld(World):
             self.now += BLOCK_TIME
             for node in self.nodes.values():
                 node.make_block(self.now)
+
+    def advance_by(self, nanoseconds: int) -> None:
+        """Move the clock in steps that keep light clients alive; a header's time lags a block, so each step makes two."""
+        left = nanoseconds
+        while left > 0:
+            step = min(left, STEP)
+            left -= step
+            self.now += max(0, step - 2 * BLOCK_TIME)
+            self.mine(2)
+            for name in self._present():
+                self.couriers[name].run_once(self.now)
+            self.mine()
+        self.relay()
 
     def include(self, chain: Chain, order: dict[str, Any]) -> dict[str, Any]:
         """Sign, submit, and mine until the transaction is in a block."""
@@ -76,6 +108,135 @@ class SimWorld(World):
             if node.replica.receipt(tx_hash) is not None:
                 found: dict[str, Any] = chain.get(f"/v1/txs/{tx_hash.hex()}")
                 return found
-            if not node.replica.is_waiting(tx_hash):
+            if not node.replica.is_waiting(tx_hash) or node.reasons():
                 break
         raise TxRejected("tx/not-included", {"hash": tx_hash.hex(), "reasons": "; ".join(node.reasons())})
+
+    # relayers
+
+    def relay(self) -> None:
+        """Let the relayers work, and make the blocks they wait for, until nothing is in flight that they may move."""
+        for _ in range(PATIENCE):
+            working = [self.couriers[name] for name in self._present()]
+            for courier in working:
+                courier.run_once(self.now)
+            if all(courier.engine.idle for courier in working):
+                return
+            self.mine()
+        waits = [f"{name}: {wait.why}" for courier in working for name, wait in courier.engine.tasks.waits()]
+        raise Rejected(STUCK, waits="; ".join(waits)[:1000])
+
+    def relayer(self, order: str, body: dict[str, Any] | None = None) -> Any:
+        """Give every relayer an order; `stop` takes them away until `start`."""
+        asked = body or {}
+        for name, courier in self.couriers.items():
+            if order == "stop":
+                self._gone[name] = True
+            elif order == "start":
+                self._start_relayer(name)
+            else:
+                courier.order(_command(order, asked))
+        return None
+
+    def _present(self) -> list[str]:
+        return [name for name in self.couriers if not self._gone[name]]
+
+    def _start_relayer(self, name: str) -> None:
+        transports = {chain: handle.transport for chain, handle in self.chains.items()}
+        self._stores[name] = MemoryStore(self._stores[name].raw)
+        self.couriers[name] = Courier(self._config[name], transports, self._stores[name])
+        self._gone[name] = False
+
+    # faults
+
+    def fault(self, kind: str, target: str) -> None:
+        """Make a validator misbehave."""
+        chain, name = self.validator(target)
+        self.nodes[chain.name].replica.fault(kind, name)
+
+    def heal(self, target: str | None = None) -> None:
+        """End faults."""
+        if target is not None:
+            chain, name = self.validator(target)
+            self.nodes[chain.name].heal(name, self.now)
+            return
+        for node in self.nodes.values():
+            node.heal(None, self.now)
+
+    def crash(self, target: str) -> None:
+        """Cut the power of a chain or of the relayers, and start again from the stored image."""
+        if target == "relayer":
+            for name in self.couriers:
+                self._start_relayer(name)
+        else:
+            self.nodes[self.chain(target).name].restart()
+
+    @contextmanager
+    def power_cut(self, chain: str, batches: int) -> Iterator[None]:
+        """Cut a chain's power before the `batches`-th durable batch from now, if it gets that far."""
+        storage = self.nodes[self.chain(chain).name].storage
+        storage.batches_left = batches
+        try:
+            yield
+        finally:
+            storage.batches_left = None
+
+    # snapshots, laws, digest
+
+    def snapshot(self) -> Snapshot:
+        """Return the whole mesh as images."""
+        return Snapshot(
+            self.now,
+            {name: node.storage.image.copy() for name, node in self.nodes.items()},
+            {name: store.raw for name, store in self._stores.items()},
+        )
+
+    def revert(self, snapshot: Snapshot) -> None:
+        """Bring the whole mesh back to a snapshot, double-sign guards and relayers included; faults end."""
+        self.now = snapshot.now
+        for name, node in self.nodes.items():
+            node.restart(snapshot.chains[name].copy())
+        for name, raw in snapshot.relayers.items():
+            self._stores[name] = MemoryStore(raw)
+            self._start_relayer(name)
+
+    def check_laws(self) -> None:
+        """Check every law of every chain's modules, and of every model across chains."""
+        views = {}
+        for name, node in self.nodes.items():
+            node.replica.app.check_laws()
+            views[ChainId(self.chains[name].names.chain_id)] = node.replica.view()
+        for model in load_models(dict.fromkeys(link.model for link in self.spec.links)).values():
+            for law in model.laws:
+                law.check(views)
+
+    def digest(self) -> str:
+        """Return a hash over all blocks and events of all chains: equal for equal seeds and inputs."""
+        digest = hashlib.sha256()
+        for name in sorted(self.nodes):
+            replica = self.nodes[name].replica
+            for height in range(1, replica.height + 1):
+                block, results = replica.commit(height), replica.results(height)
+                if block is not None and results is not None:
+                    digest.update(block.commit.block_id.hash + codec.encode(results))
+        return digest.hexdigest()
+
+    def close(self) -> None:
+        """Nothing runs for a simulated world."""
+
+
+def _command(order: str, asked: dict[str, Any]) -> Command:
+    match order:
+        case "pause":
+            return Pause()
+        case "resume":
+            return Resume()
+        case "hold":
+            return Hold(codec.convert(asked, Filter))
+        case "release":
+            return Release(codec.convert(asked, Filter))
+        case "drop":
+            return Drop(str(asked.get("id", "")))
+        case "clear":
+            return Clear()
+    raise Rejected(UNKNOWN_ORDER, order=order, known="pause, resume, hold, release, drop, clear, stop, start")

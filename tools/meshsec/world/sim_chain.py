@@ -95,9 +95,9 @@ class SimChain:
         """End faults; whoever was down catches up."""
         self._note(carry_out(self.replica, self.storage, self.replica.heal(validator), now), now)
 
-    def restart(self) -> None:
-        """Throw every live object away and reopen from the stored image."""
-        self.storage = FallibleStorage(self.storage.image.copy())
+    def restart(self, image: MemoryStorage | None = None) -> None:
+        """Throw every live object away and reopen from the stored image, or from another."""
+        self.storage = FallibleStorage(image or self.storage.image.copy())
         self._timers.clear()
         self.replica = self._open()
 

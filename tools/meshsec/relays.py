@@ -1,0 +1,32 @@
+"""Which paths and channels the relayers of a mesh open: a connection and a transfer channel per pair of chains, a channel per link."""
+
+from collections.abc import Mapping
+
+from meshsec_core.ibc import transfer
+from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT
+from meshsec_relayer.config import ChainConfig, ChannelConfig, PathConfig, RelayerConfig
+from meshsec_sdk.mesh_file import MeshSpec
+
+
+def relayer_config(mesh: MeshSpec, relayer: str, urls: Mapping[str, str]) -> RelayerConfig:
+    """Describe one relayer of a mesh; every relayer serves every path.
+
+    Args:
+        mesh: the whole mesh.
+        relayer: the relayer's name.
+        urls: chain name to its HTTP interface.
+    """
+    chains = {
+        chain.name: ChainConfig(url=urls[chain.name], chain_id=chain.names.chain_id, prefix=chain.names.prefix)
+        for chain in mesh.chains
+    }
+    return RelayerConfig(id=relayer, chains=chains, paths=tuple(_path(mesh, a, b) for a, b in mesh.pairs()))
+
+
+def _path(mesh: MeshSpec, a: str, b: str) -> PathConfig:
+    channels = [ChannelConfig(proposer="a", port=transfer.PORT, counterparty_port=transfer.PORT, version=transfer.VERSION)]
+    for link in mesh.links:
+        if {link.provider, link.consumer} == {a, b}:
+            side = "a" if link.consumer == a else "b"
+            channels.append(ChannelConfig(proposer=side, port=CONSUMER_PORT, counterparty_port=PROVIDER_PORT))
+    return PathConfig(a=a, b=b, channels=tuple(channels))
