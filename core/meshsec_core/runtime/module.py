@@ -169,7 +169,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An IBC application (ICS-26 callbacks). What `on_receive` refuses becomes an error acknowledgement; acks and timeouts never fail."""
+    """An IBC application (ICS-26 callbacks). What `on_receive` refuses becomes an error acknowledgement; the rest never fails."""
 
     on_open_init: Callable[[Ctx, str, str, str, str, str, str], str]
     """(ctx, ordering, connection, port, channel, counterparty port, proposed version) -> version."""
