@@ -64,7 +64,8 @@ class RelayerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Most bytes of packet messages in one transaction; a single message may be larger."""
     host: str = "127.0.0.1"
     port: int = 0
-    """Where the relayer's own HTTP interface listens; 0 for none."""
+    """Where the relayer's own HTTP interface listens; 0 takes a free port."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     store: str = ""
     """File of the durable cursor; empty keeps it in memory."""
     parent_pipe: int | None = None

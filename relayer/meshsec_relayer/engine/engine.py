@@ -39,7 +39,7 @@ from meshsec_relayer.engine.tasks import Task, Tasks
 
 FOREIGN_STORE = "relayer/foreign-store"
 STORE_VERSION = "relayer/store-version"
-UNKNOWN_PACKET = "relayer/unknown-packet"
+UNKNOWN_PACKET = "packet/not-found"
 
 SAVE_EVERY = 20
 """Blocks by which a cursor may run ahead of the durable one; they would be read again after a crash."""

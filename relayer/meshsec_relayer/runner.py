@@ -1,0 +1,137 @@
+"""The loop of a relayer process: polls, sends what the engine asks for, hands answers back, keeps its image durable.
+
+Blocks are pulled; a chain's event stream is only listened to in order to look sooner, so that an idle relayer can look rarely.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+
+import httpx
+import msgspec
+import structlog
+
+from meshsec_relayer.config import RelayerConfig
+from meshsec_relayer.engine.boundary import Answer, Ask, Command, Effect, Event, Log, Poll, Reply, Request, Save
+from meshsec_relayer.engine.engine import Engine
+from meshsec_relayer.store import Store
+
+BUSY_SECONDS = 0.04
+"""Between looks while something is under way."""
+IDLE_SECONDS = 1.0
+"""Between looks while nothing is, and every chain's stream is listened to."""
+BLIND_SECONDS = 0.2
+"""Between looks while nothing is under way, but a chain's stream is silent."""
+AT_ONCE = 16
+"""Requests to one chain at the same time."""
+TIMEOUT_SECONDS = 10.0
+"""After so long a request counts as unanswered."""
+LISTEN_AGAIN_SECONDS = 1.0
+
+
+class Runner:
+    """Runs one relayer.
+
+    Args:
+        config: where the chains are.
+        engine: what to do.
+        store: keeps the engine's image.
+    """
+
+    def __init__(self, config: RelayerConfig, engine: Engine, store: Store) -> None:
+        self.engine = engine
+        self.stopping = asyncio.Event()
+        self._config = config
+        self._store = store
+        self._wake = asyncio.Event()
+        self._gates = {name: asyncio.Semaphore(AT_ONCE) for name in config.chains}
+        self._listening: dict[str, bool] = dict.fromkeys(config.chains, False)
+        self._answering: dict[asyncio.Task[None], None] = {}
+        self._log = structlog.get_logger()
+
+    async def run(self) -> None:
+        """Relay until `stop`."""
+        limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+        async with contextlib.AsyncExitStack() as stack:
+            clients: dict[str, httpx.AsyncClient] = {}
+            for name, chain in self._config.chains.items():
+                client = httpx.AsyncClient(base_url=chain.url, timeout=TIMEOUT_SECONDS, limits=limits, trust_env=False)
+                clients[name] = await stack.enter_async_context(client)
+            listeners = [asyncio.create_task(self._listen(name, chain.url)) for name, chain in self._config.chains.items()]
+            try:
+                await self._poll(clients)
+            finally:
+                for task in (*listeners, *self._answering):
+                    task.cancel()
+                await asyncio.gather(*listeners, *self._answering, return_exceptions=True)
+
+    def stop(self) -> None:
+        """End `run`."""
+        self.stopping.set()
+        self._wake.set()
+
+    def order(self, command: Command) -> None:
+        """Take an operator's order; it works from the next look, which is now."""
+        self._carry_out(self.engine.handle(command), {})
+        self._wake.set()
+
+    async def _poll(self, clients: Mapping[str, httpx.AsyncClient]) -> None:
+        while not self.stopping.is_set():
+            self._wake.clear()
+            self._feed(Poll(time.monotonic_ns()), clients)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._pause())
+
+    def _pause(self) -> float:
+        if not self.engine.idle:
+            return BUSY_SECONDS
+        return IDLE_SECONDS if all(self._listening.values()) else BLIND_SECONDS
+
+    def _feed(self, event: Event, clients: Mapping[str, httpx.AsyncClient]) -> None:
+        self._carry_out(self.engine.handle(event), clients)
+
+    def _carry_out(self, effects: list[Effect], clients: Mapping[str, httpx.AsyncClient]) -> None:
+        for effect in effects:
+            match effect:
+                case Save(image):
+                    self._store.save(image)
+                case Log(level, event, facts):
+                    getattr(self._log, level)(event, **facts)
+                case Ask():
+                    task = asyncio.create_task(self._answer(effect, clients))
+                    self._answering[task] = None
+                    task.add_done_callback(self._answering.pop)
+
+    async def _answer(self, ask: Ask, clients: Mapping[str, httpx.AsyncClient]) -> None:
+        async with self._gates[ask.request.chain]:
+            reply = await _send(clients[ask.request.chain], ask.request)
+        self._feed(Answer(ask.number, reply), clients)
+
+    async def _listen(self, name: str, url: str) -> None:
+        """Look at once whenever a chain's event stream says anything."""
+        timeout = httpx.Timeout(TIMEOUT_SECONDS, read=None)
+        async with httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False) as client:
+            while True:
+                try:
+                    async with client.stream("GET", "/v1/events") as stream:
+                        self._listening[name] = stream.status_code == 200
+                        async for _ in stream.aiter_raw():
+                            self._wake.set()
+                except httpx.HTTPError:
+                    pass
+                self._listening[name] = False
+                self._wake.set()
+                await asyncio.sleep(LISTEN_AGAIN_SECONDS)
+
+
+async def _send(client: httpx.AsyncClient, request: Request) -> Reply:
+    """Ask a chain; anything but an HTTP answer with JSON counts as no answer."""
+    try:
+        if request.body is None:
+            response = await client.get(request.path)
+        else:
+            response = await client.post(request.path, content=request.body, headers={"content-type": "application/json"})
+        return Reply(response.status_code, msgspec.json.decode(response.content))
+    except (httpx.HTTPError, msgspec.DecodeError, UnicodeDecodeError):
+        return Reply(0, None)
