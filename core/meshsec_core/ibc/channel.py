@@ -8,7 +8,7 @@ Source: cosmos/ibc spec/core/ics-004-channel-and-packet-semantics; ibc-go module
 
 from meshsec_core.ibc import client
 from meshsec_core.ibc.connection import ORDERED, UNORDERED, get_connection, open_connection
-from meshsec_core.ibc.paths import Slot, check_channel_id, check_port_id, number_slot, take_number
+from meshsec_core.ibc.paths import check_channel_id, check_port_id, message_slot, number_slot, take_number
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.kernel.wire.ibc import (
@@ -23,7 +23,6 @@ from meshsec_core.kernel.wire.ibc import (
     ConnectionEnd,
     Height,
 )
-from meshsec_core.kernel.wire.proto import decode, encode
 from meshsec_core.runtime.module import Ctx, Handler, Msg, Port
 
 UNKNOWN_CHANNEL = "ibc/unknown-channel"
@@ -40,7 +39,7 @@ ORDERING_NAMES = {number: name for name, number in ORDERINGS.items()}
 MAX_VERSION_BYTES = 4_096
 """Longest application version that is stored."""
 
-CHANNELS: Slot[Channel] = Slot("channelEnds/ports/{}/channels/{}", encode, lambda raw: decode(Channel, raw))
+CHANNELS = message_slot("channelEnds/ports/{}/channels/{}", Channel)
 NEXT_CHANNEL = number_slot("nextChannelSequence")
 NEXT_SEND = number_slot("nextSequenceSend/ports/{}/channels/{}")
 NEXT_RECEIVE = number_slot("nextSequenceRecv/ports/{}/channels/{}")

@@ -10,7 +10,7 @@ Source: cosmos/ibc spec/core/ics-002-client-semantics; ibc-go modules/core/02-cl
 from collections.abc import Callable, Iterator
 
 from meshsec_core.ibc import tendermint
-from meshsec_core.ibc.paths import Slot, number_slot, take_number
+from meshsec_core.ibc.paths import Slot, number_slot, remembered, take_number
 from meshsec_core.ibc.tendermint import Status
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.merkle import ics23
@@ -50,7 +50,7 @@ def _wrapped(url: str, kind: type[M]) -> tuple[Callable[[M], bytes], Callable[[b
             raise Rejected(UNKNOWN_TYPE, type=found[:100], expected=url)
         return decode(kind, value)
 
-    return lambda value: any_encode(url, encode(value)), read
+    return lambda value: any_encode(url, encode(value)), remembered(read)
 
 
 _encode_client, _decode_client = _wrapped(CLIENT_STATE_URL, ClientState)

@@ -13,10 +13,10 @@ from typing import ClassVar
 from meshsec_core.ibc import client
 from meshsec_core.ibc.paths import (
     STORE,
-    Slot,
     check_client_id,
     check_connection_id,
     check_identifier,
+    message_slot,
     number_slot,
     take_number,
 )
@@ -32,7 +32,7 @@ from meshsec_core.kernel.wire.ibc import (
     MerklePrefix,
     Version,
 )
-from meshsec_core.kernel.wire.proto import Fields, Message, decode, encode, repeated
+from meshsec_core.kernel.wire.proto import Fields, Message, repeated
 from meshsec_core.kernel.wire.scalars import TEXT
 from meshsec_core.runtime.module import Ctx, Handler, Msg
 
@@ -61,8 +61,8 @@ class ClientPaths(Message, frozen=True):
     proto: ClassVar[Fields] = (repeated(1, TEXT),)
 
 
-CONNECTIONS: Slot[ConnectionEnd] = Slot("connections/{}", encode, lambda raw: decode(ConnectionEnd, raw))
-CLIENT_CONNECTIONS: Slot[ClientPaths] = Slot("clients/{}/connections", encode, lambda raw: decode(ClientPaths, raw))
+CONNECTIONS = message_slot("connections/{}", ConnectionEnd)
+CLIENT_CONNECTIONS = message_slot("clients/{}/connections", ClientPaths)
 NEXT_CONNECTION = number_slot("nextConnectionSequence")
 
 

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.kernel.store.overlay import Reader, Store
+from meshsec_core.kernel.wire.proto import M, decode, encode
 
 STORE = "ibc"
 """Name of the store, and the commitment prefix that counterparties use in proofs."""
@@ -20,8 +21,8 @@ STORE = "ibc"
 BAD_IDENTIFIER = "ibc/bad-identifier"
 
 MAX_UINT64 = 2**64 - 1
-MEMO_SIZE = 4_096
-"""Decoded values remembered per kind; most packets meet the same few channels, connections and clients."""
+REMEMBERED = 4_096
+"""Decoded values kept per kind; most packets meet the same few channels, connections and clients."""
 
 T = TypeVar("T")
 
@@ -67,7 +68,7 @@ class Slot(Generic[T]):
         self.pattern = pattern
         self._key = f"{STORE}/{pattern}"
         self._encode = encode
-        self._decode: Callable[[bytes], T] = lru_cache(MEMO_SIZE)(decode)
+        self._decode = decode
 
     def path(self, *parts: object) -> bytes:
         """Return the path below the store, as proofs name it."""
@@ -111,6 +112,11 @@ class Slot(Generic[T]):
         store.delete(self._key.format(*parts))
 
 
+def remembered(read: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """Keep what the same bytes decode to: the values are frozen."""
+    return lru_cache(REMEMBERED)(read)
+
+
 def be64(value: int) -> bytes:
     """Spell a number from 0 to 2**64 - 1 in eight bytes, most significant first."""
     return value.to_bytes(8, "big")
@@ -122,6 +128,11 @@ def _number(raw: bytes) -> int:
 
 def _same(raw: bytes) -> bytes:
     return raw
+
+
+def message_slot(pattern: str, kind: type[M]) -> Slot[M]:
+    """Declare a slot of protobuf messages."""
+    return Slot(pattern, encode, remembered(lambda raw: decode(kind, raw)))
 
 
 def number_slot(pattern: str) -> Slot[int]:
