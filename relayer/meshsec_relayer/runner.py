@@ -6,14 +6,13 @@ Blocks are pulled; a chain's event stream is only listened to in order to look s
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
 
 import httpx
 import msgspec
 import structlog
 
 from meshsec_relayer.config import RelayerConfig
-from meshsec_relayer.engine.boundary import Answer, Ask, Command, Effect, Event, Log, Poll, Reply, Request, Save
+from meshsec_relayer.engine.boundary import Answer, Ask, Command, Event, Log, Poll, Reply, Request, Save
 from meshsec_relayer.engine.engine import Engine
 from meshsec_relayer.store import Store
 
@@ -48,19 +47,19 @@ class Runner:
         self._gates = {name: asyncio.Semaphore(AT_ONCE) for name in config.chains}
         self._listening: dict[str, bool] = dict.fromkeys(config.chains, False)
         self._answering: dict[asyncio.Task[None], None] = {}
+        self._clients: dict[str, httpx.AsyncClient] = {}
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
         """Relay until `stop`."""
         limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
         async with contextlib.AsyncExitStack() as stack:
-            clients: dict[str, httpx.AsyncClient] = {}
             for name, chain in self._config.chains.items():
                 client = httpx.AsyncClient(base_url=chain.url, timeout=TIMEOUT_SECONDS, limits=limits, trust_env=False)
-                clients[name] = await stack.enter_async_context(client)
+                self._clients[name] = await stack.enter_async_context(client)
             listeners = [asyncio.create_task(self._listen(name, chain.url)) for name, chain in self._config.chains.items()]
             try:
-                await self._poll(clients)
+                await self._poll()
             finally:
                 for task in (*listeners, *self._answering):
                     task.cancel()
@@ -73,40 +72,38 @@ class Runner:
 
     def order(self, command: Command) -> None:
         """Take an operator's order; it works from the next look, which is now."""
-        self._carry_out(self.engine.handle(command), {})
+        self._feed(command)
         self._wake.set()
 
-    async def _poll(self, clients: Mapping[str, httpx.AsyncClient]) -> None:
+    async def _poll(self) -> None:
         while not self.stopping.is_set():
             self._wake.clear()
-            self._feed(Poll(time.monotonic_ns()), clients)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._pause())
+            self._feed(Poll(time.monotonic_ns()))
+            if not await self._woken(BUSY_SECONDS) and self.engine.idle:
+                await self._woken(IDLE_SECONDS if all(self._listening.values()) else BLIND_SECONDS)
 
-    def _pause(self) -> float:
-        if not self.engine.idle:
-            return BUSY_SECONDS
-        return IDLE_SECONDS if all(self._listening.values()) else BLIND_SECONDS
+    async def _woken(self, seconds: float) -> bool:
+        """Wait until something says "look now", at most so long; tell whether it did."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        return self._wake.is_set()
 
-    def _feed(self, event: Event, clients: Mapping[str, httpx.AsyncClient]) -> None:
-        self._carry_out(self.engine.handle(event), clients)
-
-    def _carry_out(self, effects: list[Effect], clients: Mapping[str, httpx.AsyncClient]) -> None:
-        for effect in effects:
+    def _feed(self, event: Event) -> None:
+        for effect in self.engine.handle(event):
             match effect:
                 case Save(image):
                     self._store.save(image)
-                case Log(level, event, facts):
-                    getattr(self._log, level)(event, **facts)
+                case Log(level, said, facts):
+                    getattr(self._log, level)(said, **facts)
                 case Ask():
-                    task = asyncio.create_task(self._answer(effect, clients))
+                    task = asyncio.create_task(self._answer(effect))
                     self._answering[task] = None
                     task.add_done_callback(self._answering.pop)
 
-    async def _answer(self, ask: Ask, clients: Mapping[str, httpx.AsyncClient]) -> None:
+    async def _answer(self, ask: Ask) -> None:
         async with self._gates[ask.request.chain]:
-            reply = await _send(clients[ask.request.chain], ask.request)
-        self._feed(Answer(ask.number, reply), clients)
+            reply = await _send(self._clients[ask.request.chain], ask.request)
+        self._feed(Answer(ask.number, reply))
 
     async def _listen(self, name: str, url: str) -> None:
         """Look at once whenever a chain's event stream says anything."""
