@@ -111,10 +111,10 @@ class Network:
         """Let proposals, prevotes and precommits each reach some machines in time and others late; then patience ends."""
         for _ in range(rounds):
             for reaches in ((0.7, 1.0), (0.5, 0.8, 1.0), (0.9, 1.0)):
-                reach = self.random.choice(reaches)
+                reach, favoured = self.random.choice(reaches), self.random.sample(self.honest, self.random.randint(0, 3))
                 for index in self.undecided:
                     for liar in self.liars:
-                        self.whisper(liar, index)
+                        self.whisper(liar, index, favoured=index in favoured)
                     self._hear_some(index, reach)
                 self._end_patience()
 
@@ -127,14 +127,16 @@ class Network:
             else:
                 self.pending[index].append(event)
 
-    def whisper(self, liar: int, index: int) -> None:
-        """Let a liar tell one machine what may push it over a threshold: a vote of its round for a block that others vote for."""
+    def whisper(self, liar: int, index: int, *, favoured: bool) -> None:
+        """Let a liar help one machine over a threshold, or hinder it, while others hear something else."""
         machine = self.machines[index]
-        known = [event.block for event in self.said[-12:] if isinstance(event, Voted)]
-        choice = self.random.choice([*known, None])
-        for kind in (PREVOTE, PRECOMMIT):
-            if self.random.random() < 0.6:
-                self.say(Voted(kind, machine.round, liar, choice), [index])
+        ballot = machine.ballots.get(machine.round)
+        proposal = ballot.proposal if ballot else None
+        if favoured and proposal:
+            self.say(Voted(PREVOTE, machine.round, liar, proposal.block), [index])
+            self.say(Voted(PRECOMMIT, machine.round, liar, proposal.block), [index])
+        elif self.random.random() < 0.3:
+            self.say(Voted(self.random.choice((PREVOTE, PRECOMMIT)), machine.round, liar, None), [index])
         if self.random.random() < 0.2:
             self.lie()
 
