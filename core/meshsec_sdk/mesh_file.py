@@ -30,10 +30,11 @@ GENESIS_TIME = 1_735_689_600 * 10**9
 """2025-01-01 00:00:00 UTC in nanoseconds: where simulated meshes start."""
 
 VALIDATORS = 4
-SELF_BOND = 100_000_000
+SELF_BOND = 1_000_000_000
 """Base units that each default validator has bonded at genesis."""
-USER_COINS = 1_000_000_000_000
-FAUCET_COINS = 1_000_000_000_000_000
+USER_COINS = 1_000_000_000
+FAUCET_COINS = 10_000_000_000
+"""Little beside the stake, because inflation pays the stakers for every coin there is."""
 MAX_CAP = 1_000_000_000
 """Default cap of a link, in base units of the consumer's coin."""
 MODEL = "mesh"

@@ -7,14 +7,11 @@ from collections.abc import Iterable
 from importlib.metadata import entry_points
 
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.security.mesh import MESH
 from meshsec_core.security.model import SecurityModel
-from meshsec_core.security.none import NONE
+from meshsec_core.security.models import MODELS
 
 UNKNOWN_MODEL = "genesis/unknown-model"
 GROUP = "meshsec.models"
-
-BUILT_IN = {model.name: model for model in (MESH, NONE)}
 
 
 def load_models(names: Iterable[str]) -> dict[str, SecurityModel]:
@@ -24,7 +21,7 @@ def load_models(names: Iterable[str]) -> dict[str, SecurityModel]:
         Rejected: `genesis/unknown-model`.
     """
     wanted = tuple(names)
-    found = dict(BUILT_IN)
+    found = dict(MODELS)
     if any(name not in found for name in wanted):
         found.update({entry.name: entry.load() for entry in entry_points(group=GROUP) if entry.name in wanted})
     for name in wanted:

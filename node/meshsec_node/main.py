@@ -24,7 +24,7 @@ from meshsec_core.runtime.genesis import Genesis
 from meshsec_node.aliases import Aliases
 from meshsec_node.api import build_app
 from meshsec_node.runner import Runner
-from meshsec_node.settings import Settings, read_genesis, read_settings
+from meshsec_node.settings import BAD_SETTINGS, Settings, read_genesis, read_settings
 from meshsec_node.storage import SqliteStorage
 from meshsec_sdk import logs, names
 from meshsec_sdk.models import load_models
@@ -33,8 +33,11 @@ from meshsec_sdk.process import end_with_parent
 
 PORT_IN_USE = "node/port-in-use"
 
+BAD_INPUT = (BAD_SETTINGS, "codec/malformed", "genesis/version", "genesis/unknown-model")
 BAD_INPUT_EXIT = 2
 INFRASTRUCTURE_EXIT = 3
+
+BACKLOG = 512
 
 GRACE_SECONDS = 2
 """How long open requests may take when the process is asked to end."""
@@ -48,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         return run(read_settings(parser.parse_args(arguments).config))
     except Rejected as refusal:
         sys.stderr.write(f"{refusal}\n")
-        return BAD_INPUT_EXIT
+        return BAD_INPUT_EXIT if refusal.code in BAD_INPUT else INFRASTRUCTURE_EXIT
 
 
 def run(settings: Settings, listener: socket.socket | None = None) -> int:
@@ -56,21 +59,16 @@ def run(settings: Settings, listener: socket.socket | None = None) -> int:
 
     Args:
         settings: what to run.
-        listener: a bound socket to serve on instead of the settings' host and port.
+        listener: a listening socket to serve on instead of the settings' host and port.
 
     Raises:
-        Rejected: the settings or the genesis cannot be read, or the storage refuses.
+        Rejected: `node/bad-settings`, `node/port-in-use`, `storage/…`, or what the genesis is refused for.
     """
     genesis = read_genesis(Path(settings.genesis))
-    name = str(genesis.chain_id).rpartition("-")[0]
-    logs.set_up(settings.log_level, process="node", chain=name)
-    try:
-        listener = bind(settings) if listener is None else listener
-    except Rejected as refusal:
-        sys.stderr.write(f"{refusal}\n")
-        return INFRASTRUCTURE_EXIT
+    logs.set_up(settings.log_level, process="node", chain=short_name(genesis))
     if settings.parent is not None:
         end_with_parent(settings.parent)
+    listener = bind(settings) if listener is None else listener
     storage = SqliteStorage(settings.database)
     try:
         uvloop.run(_serve(settings, genesis, storage, listener))
@@ -80,8 +78,13 @@ def run(settings: Settings, listener: socket.socket | None = None) -> int:
     return 0
 
 
+def short_name(genesis: Genesis) -> str:
+    """Return the chain's short name: its id without the revision."""
+    return str(genesis.chain_id).rpartition("-")[0]
+
+
 def bind(settings: Settings) -> socket.socket:
-    """Bind the settings' address.
+    """Listen on the settings' address; whoever connects before the chain is open waits.
 
     Raises:
         Rejected: `node/port-in-use`.
@@ -90,6 +93,7 @@ def bind(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise Rejected(PORT_IN_USE, host=settings.host, port=settings.port, reason=str(error.strerror)) from None
@@ -107,7 +111,7 @@ def consensus_keys(chain: str, genesis: Genesis) -> dict[str, PrivateKey]:
 
 
 async def _serve(settings: Settings, genesis: Genesis, storage: SqliteStorage, listener: socket.socket) -> None:
-    chain = ChainName(str(genesis.chain_id).rpartition("-")[0], genesis.prefix, genesis.denom)
+    chain = ChainName(short_name(genesis), genesis.prefix, genesis.denom)
     verifier = MemoVerifier()
     replica = Replica.open(
         genesis,

@@ -21,16 +21,15 @@ def find_route(patterns: tuple[tuple[re.Pattern[str], Route], ...], method: str,
     Raises:
         Rejected: `http/not-found`, `http/method-not-allowed`.
     """
-    others = []
+    known = False
     for pattern, route in patterns:
         match = pattern.fullmatch(path)
         if match is not None and route.method == method:
             return route, match.groupdict()
-        if match is not None:
-            others.append(route.method)
-    if others:
-        raise Rejected(NO_METHOD, method=method, allowed=", ".join(others))
-    raise Rejected(NO_ROUTE, path=path[:200])
+        known = known or match is not None
+    if known:
+        raise Rejected(NO_METHOD, path=path[:200], method=method)
+    raise Rejected(NO_ROUTE, path=path[:200], method=method)
 
 
 class LocalTransport:

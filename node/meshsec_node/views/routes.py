@@ -18,6 +18,7 @@ NO_ROUTE = "http/not-found"
 NO_METHOD = "http/method-not-allowed"
 BAD_PARAMETER = "http/bad-parameter"
 UNKNOWN_PARAMETER = "http/unknown-parameter"
+MISSING_PARAMETER = "http/missing-parameter"
 MALFORMED_HTTP = "http/malformed"
 MALFORMED_BODY = "http/malformed-body"
 BODY_TOO_LARGE = "http/body-too-large"
@@ -29,6 +30,7 @@ _STATUS = {
     NO_METHOD: 405,
     BAD_PARAMETER: 400,
     UNKNOWN_PARAMETER: 400,
+    MISSING_PARAMETER: 400,
     MALFORMED_BODY: 400,
     BODY_TOO_LARGE: 413,
     NOT_DEVELOPMENT: 403,
