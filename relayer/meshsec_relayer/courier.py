@@ -77,6 +77,8 @@ class Courier:
         """
         for _ in range(patience):
             self.run_once(now())
+            if not self.engine.idle and not self.engine.waits_for():
+                self.run_once(now())  # what has been learnt may only need another look
             if self.engine.idle:
                 return
             tick(self.engine.waits_for())

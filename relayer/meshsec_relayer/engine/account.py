@@ -68,6 +68,20 @@ class Account:
         self._tickets += 1
         return self._tickets - 1
 
+    def quiet(self) -> Task[None]:
+        """Wait until no transaction of an earlier life waits for a block any more, and its effect has been seen; not for ever.
+
+        Raises:
+            Rejected: the chain does not answer.
+        """
+        end = self._tasks.now + OVERDUE
+        while True:
+            found = yield from get(self.chain.name, f"/v1/accounts/{self.address}", AccountAnswer)
+            waiting = found.next_sequence > found.sequence
+            yield self._another_look(waiting, end)
+            if not waiting or self._tasks.now >= end:
+                return
+
     def submit(
         self, msgs: tuple[Msg, ...], ticket: int | None = None, sent: Callable[[str], None] = lambda _: None
     ) -> Task[Outcome]:
@@ -146,6 +160,12 @@ class Account:
                 return _outcome(read(found, ReceiptAnswer, chain.name))
             if found.status == 404:
                 return Outcome(LOST if said == WRONG_SEQUENCE else said, hash=key)
+
+    def _another_look(self, waiting: bool, end: int) -> Until:
+        chain, looks = self.chain, self.chain.looks
+        why = f"earlier transactions in a block of {chain.name}" if waiting else f"a look at {chain.name}"
+        block_of = chain.name if waiting else ""
+        return Until(lambda: chain.looks > looks or self._tasks.now >= end, why, block_of=block_of, at=end)
 
     def _receipt(self, key: str) -> Until:
         chain, tasks = self.chain, self._tasks

@@ -38,13 +38,6 @@ class ResultsAnswer(msgspec.Struct, frozen=True):
     receipts: tuple[ReceiptAnswer, ...] = ()
 
 
-class EvidenceAnswer(msgspec.Struct, frozen=True):
-    """A validator's fault that a block carries the proof of."""
-
-    type: str
-    proto: bytes
-
-
 class BlockAnswer(msgspec.Struct, frozen=True):
     """GET /v1/blocks/{height}."""
 
@@ -52,7 +45,8 @@ class BlockAnswer(msgspec.Struct, frozen=True):
     results: ResultsAnswer
     events: tuple[EventAnswer, ...]
     """All of them, in order; those of refused transactions are not among them."""
-    evidence: tuple[EvidenceAnswer, ...] = ()
+    evidence: tuple[bytes, ...] = ()
+    """Validators' faults that the block carries the proof of: duplicate votes in protobuf."""
 
 
 class ProtoAnswer(msgspec.Struct, frozen=True):
@@ -89,5 +83,7 @@ class ListingAnswer(msgspec.Struct, frozen=True):
 class AccountAnswer(msgspec.Struct, frozen=True):
     """GET /v1/accounts/{address}."""
 
+    sequence: int
+    """What the next transaction would carry if none waited for a block."""
     next_sequence: int
     """What the next transaction must carry, with those that wait for a block counted."""

@@ -42,6 +42,8 @@ class Chain:
         self.awaited: dict[str, int] = {}
         """Hash to the tip's height when it was accepted."""
         self.poll_due = False
+        self.looks = 0
+        """How often the chain has been looked at."""
 
     @property
     def reachable(self) -> bool:
@@ -87,6 +89,7 @@ def follow(chain: Chain, start: int, apply: Callable[[BlockAnswer], None], rever
             chain.height, chain.time, chain.generation = status.height, status.time, status.generation
             chain.earliest_state = status.earliest_state
             chain.problem = ""
+            chain.looks += 1
             yield from _read_blocks(chain, apply)
         except Rejected as refusal:
             chain.problem = str(refusal)

@@ -144,7 +144,13 @@ class Engine:
                 _notice_update(chain, paths, event.attributes)
         for accuser in self.accusers:
             if accuser.consumer is chain:
-                accuser.notice(block.height, block.evidence)
+                self._notice_faults(accuser, block)
+
+    def _notice_faults(self, accuser: Accuser, block: BlockAnswer) -> None:
+        try:
+            accuser.notice(block.height, block.evidence)
+        except Rejected as refusal:
+            self._tell("error", "bad-evidence", chain=accuser.consumer.name, height=block.height, reason=refusal)
 
     def _hear(self, chain: Chain, paths: list[Path], heard: Overheard) -> None:
         height, kind, attributes = heard

@@ -14,15 +14,12 @@ from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT
 from meshsec_core.security.mesh.provider.evidence import SubmitEvidence
 from meshsec_core.security.mesh.provider.reports import FAULT_CHARGED
 from meshsec_relayer.engine.account import Account
-from meshsec_relayer.engine.answers import EvidenceAnswer
 from meshsec_relayer.engine.chain import Chain
 from meshsec_relayer.engine.controls import Controls
 from meshsec_relayer.engine.lane import MOST_ATTEMPTS, rest
 from meshsec_relayer.engine.meters import Meters
 from meshsec_relayer.engine.path import Path, Tell
 from meshsec_relayer.engine.tasks import Task, Tasks, Until
-
-DUPLICATE_VOTE = "DuplicateVoteEvidence"
 
 
 @dataclass(slots=True)
@@ -46,11 +43,15 @@ class Accuser:
         self._controls = controls
         self._cases: list[Case] = []
 
-    def notice(self, height: int, found: tuple[EvidenceAnswer, ...]) -> None:
-        """Take in the evidence of a block."""
-        for item in found:
-            if item.type == DUPLICATE_VOTE and (self._link() or not self.path.ready):
-                self._cases.append(Case(height, decode(DuplicateVoteEvidence, item.proto)))
+    def notice(self, height: int, found: tuple[bytes, ...]) -> None:
+        """Take in the evidence of a block.
+
+        Raises:
+            Rejected: a `wire/…` code if it is no duplicate vote.
+        """
+        for raw in found:
+            if self._link() or not self.path.ready:
+                self._cases.append(Case(height, decode(DuplicateVoteEvidence, raw)))
 
     @property
     def waiting(self) -> bool:

@@ -60,6 +60,7 @@ class Path:
         """
         a, b = self.a, self.b
         yield Until(lambda: a.reachable and b.reachable and min(a.height, b.height) > 0, f"{a.name} and {b.name} to answer")
+        yield from tasks.both(f"{self.name}/quiet", accounts[a.name].quiet(), accounts[b.name].quiet())
         self._directories = {chain.name: Directory(chain) for chain in (a, b)}
         yield from self._refresh(tasks)
         yield from self._choose_clients(tasks, accounts)

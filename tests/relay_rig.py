@@ -1,0 +1,149 @@
+"""Two simulated chains, real to the last signature, and a relayer between them that can be killed, blinded and pestered.
+
+    pair = Pair()
+    pair.settle()
+    pair.send("osmosis", "alice", Transfer(...))
+    pair.settle()
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from meshsec.world.sim_chain import SimChain
+from meshsec_core.ibc.transfer import PORT, VERSION
+from meshsec_core.kernel import codec
+from meshsec_core.kernel.types import SECOND
+from meshsec_core.runtime.module import Msg
+from meshsec_core.runtime.tx import make_tx
+from meshsec_node.views.local import LocalTransport
+from meshsec_relayer.config import ChainConfig, ChannelConfig, PathConfig, RelayerConfig
+from meshsec_relayer.courier import Courier
+from meshsec_relayer.engine.boundary import Log
+from meshsec_relayer.store import MemoryStore
+from meshsec_sdk import names
+from meshsec_sdk.mesh_file import GENESIS_TIME, genesis_of, topology
+
+TRANSFER = ChannelConfig(proposer="a", port=PORT, counterparty_port=PORT, version=VERSION)
+
+Meddle = Callable[[str, str], bool]
+"""(chain, path) -> whether the answer to this request is lost after the chain has heard it."""
+
+
+class Wire:
+    """A chain's interface, on which answers can get lost."""
+
+    def __init__(self, name: str, inner: LocalTransport, rig: "Pair") -> None:
+        self._name = name
+        self._inner = inner
+        self._rig = rig
+
+    def get(self, path: str) -> tuple[int, Any]:
+        return self._pass(path, lambda: self._inner.get(path))
+
+    def post(self, path: str, body: bytes) -> tuple[int, Any]:
+        return self._pass(path, lambda: self._inner.post(path, body))
+
+    def _pass(self, path: str, call: Callable[[], tuple[int, Any]]) -> tuple[int, Any]:
+        self._rig.requests.append((self._name, path))
+        if self._name in self._rig.dead:
+            raise ConnectionError
+        answer = call()
+        if self._rig.loses(self._name, path):
+            raise ConnectionError
+        return answer
+
+
+class Pair:
+    """osmosis and juno, without any shared-security model unless asked for."""
+
+    def __init__(self, channels: tuple[ChannelConfig, ...] = (TRANSFER,), models: Mapping[str, str] | None = None, **config: Any) -> None:
+        self.mesh = topology("pair")
+        self.now = GENESIS_TIME
+        self.requests: list[tuple[str, str]] = []
+        self.logs: list[Log] = []
+        self.dead: set[str] = set()
+        self.loses: Meddle = lambda _chain, _path: False
+        self.nodes: dict[str, SimChain] = {}
+        for chain in self.mesh.chains:
+            genesis = genesis_of(self.mesh, chain.name)
+            if models is not None:
+                genesis = msgspec.structs.replace(genesis, models=dict(models))
+            self.nodes[chain.name] = SimChain(chain, genesis, self.mesh)
+        chains = {chain.name: ChainConfig("", chain.names.chain_id, chain.names.prefix) for chain in self.mesh.chains}
+        self.config = RelayerConfig("main", chains, (PathConfig("osmosis", "juno", channels),), **config)
+        self.store = MemoryStore()
+        self.courier = self.hire()
+        self.mine(2)
+
+    def hire(self, store: MemoryStore | None = None, **changes: Any) -> Courier:
+        """Return a new relayer over the same chains, by default with the durable image of the one before."""
+        config = msgspec.structs.replace(self.config, **changes)
+        return Courier(config, self.wires(), self.store if store is None else store, log=self.logs.append)
+
+    def wires(self) -> dict[str, Wire]:
+        return {name: Wire(name, LocalTransport(node), self) for name, node in self.nodes.items()}
+
+    def restart(self) -> None:
+        """Kill the relayer: nothing is left but its durable image."""
+        self.store = MemoryStore(self.store.raw)
+        self.courier = self.hire()
+
+    def mine(self, blocks: int = 1, chains: tuple[str, ...] = ("osmosis", "juno"), seconds: int = 1) -> None:
+        """Let time pass and make blocks."""
+        for _ in range(blocks):
+            self.now += seconds * SECOND
+            for name in chains:
+                if name not in self.dead:
+                    assert self.nodes[name].make_block(self.now)
+
+    def settle(self, courier: Courier | None = None, patience: int = 150) -> None:
+        """Relay until nothing is left to do."""
+        (courier or self.courier).run_until_idle(lambda: self.now, lambda _chains: self.mine(), patience)
+
+    def send(self, chain: str, sender: str, *msgs: Msg) -> dict[str, Any]:
+        """Sign, submit, mine one block on that chain, and return the receipt."""
+        node = self.nodes[chain]
+        key, names_ = names.key_of(sender, chain), names.chain_name(chain)
+        sequence = int(LocalTransport(node).get(f"/v1/accounts/{self.address(chain, sender)}")[1]["next_sequence"])
+        raw = make_tx(key, names_.prefix, names_.chain_id, sequence, msgs)
+        status, answer = LocalTransport(node).post("/v1/txs", raw)
+        assert status == 202, answer
+        self.mine(1, (chain,))
+        status, receipt = LocalTransport(node).get(f"/v1/txs/{answer['hash']}")
+        assert status == 200, receipt
+        return dict(receipt)
+
+    def address(self, chain: str, user: str) -> str:
+        return names.address(user, names.chain_name(chain))
+
+    def balance(self, chain: str, user: str, denom: str) -> int:
+        found = LocalTransport(self.nodes[chain]).get(f"/v1/accounts/{self.address(chain, user)}")[1]["balances"]
+        return int(found.get(denom, "0"))
+
+    def state(self, chain: str, path: str) -> bytes | None:
+        found: bytes | None = self.nodes[chain].replica.state.get(path)
+        return found
+
+    def events(self, chain: str, kind: str) -> list[dict[str, str]]:
+        """Return the attributes of all events of a kind on a chain, oldest first."""
+        node = self.nodes[chain]
+        results = (node.replica.results(height) for height in range(1, node.replica.height + 1))
+        return [dict(event.attributes) for result in results if result for event in result.events if event.type == kind]
+
+    def refusals(self, chain: str) -> list[str]:
+        """Return the codes of all transactions of a chain that took no effect."""
+        node = self.nodes[chain]
+        results = (node.replica.results(height) for height in range(1, node.replica.height + 1))
+        return [receipt.code for result in results if result for receipt in result.receipts if receipt.code]
+
+
+def packet_names(courier: Courier) -> list[str]:
+    """Return the ids of the packets that a relayer has under way."""
+    return [name for path in courier.engine.paths.values() for name in path.book.entries]
+
+
+def spelled(value: Any) -> Any:
+    """Return what the relayer's HTTP interface would show of a report."""
+    return codec.plain(value)
