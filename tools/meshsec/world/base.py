@@ -11,16 +11,18 @@ from typing import Any, Protocol, Self
 
 import msgspec
 
-from meshsec.units import duration
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.runtime.module import Msg
 from meshsec_sdk import names
 from meshsec_sdk.errors import TxRejected
+from meshsec_sdk.located import duration
 from meshsec_sdk.mesh_file import MeshSpec
 
 UNKNOWN_CHAIN = "world/unknown-chain"
 STUCK = "world/stuck"
+UNKNOWN_VALIDATOR = "world/unknown-validator"
+BAD_DURATION = "world/bad-duration"
 
 
 class Transport(Protocol):
@@ -135,12 +137,17 @@ class Chain:
         asked = "&".join(f"{key}={value}" for key, value in parameters.items())
         return self.get(f"/v1/query/{module}/{name}" + (f"?{asked}" if asked else ""))
 
-    def validator(self, name: str) -> Any:
-        """Return a validator's entry in the current set, or raise `world/unknown-chain`'s sibling code if it is not in it."""
-        for validator in self.get("/v1/validators")["validators"]:
-            if validator["name"] == name:
-                return validator
-        raise Rejected("world/unknown-validator", validator=name, chain=self.name)
+    def find_validator(self, name: str) -> Any:
+        """Return a validator by name: what staking knows, and in the active set its powers (native, virtual by link).
+
+        Raises:
+            Rejected: `world/unknown-validator`.
+        """
+        known = {found["name"]: found for found in self.query("staking", "validators")}
+        if name not in known:
+            raise Rejected(UNKNOWN_VALIDATOR, validator=name[:100], chain=self.name, known=", ".join(known))
+        active = {found["name"]: found for found in self.get("/v1/validators")["validators"]}
+        return {**known[name], "power": "0", "native": "0", "virtual": {}, **active.get(name, {})}
 
     def _address(self, text: str) -> str:
         return text if text.startswith(self.names.prefix + "1") else names.address(text, self.names)
@@ -229,8 +236,16 @@ class World(ABC):
         """End the faults of one validator, or of all."""
 
     @abstractmethod
-    def crash(self, target: str) -> None:
-        """Kill a chain or `relayer` without warning, and start it again from what is durable."""
+    def crash(self, target: str, batch: int = 0) -> None:
+        """Kill a chain or `relayer` without warning; it starts again from what is durable.
+
+        Args:
+            target: a chain's short name, or `relayer`.
+            batch: where the world can tell, before which durable write from now the power fails; 0 is at once.
+
+        Raises:
+            Rejected: `world/unknown-chain`.
+        """
 
     @abstractmethod
     def relayer(self, order: str, body: dict[str, Any] | None = None) -> Any:
@@ -243,6 +258,10 @@ class World(ABC):
         Raises:
             InvariantViolated: a law does not hold.
         """
+
+    @abstractmethod
+    def digest(self) -> str:
+        """Return a hash over all blocks and events so far."""
 
     @abstractmethod
     def close(self) -> None:
@@ -280,13 +299,16 @@ class World(ABC):
         """Move the mesh-wide clock by a duration such as `21d`, or by blocks such as `5blocks`.
 
         Raises:
-            Rejected: `units/bad-duration`.
+            Rejected: `world/bad-duration`.
         """
         blocks = how_long.removesuffix("blocks")
+        nanoseconds = duration(how_long)
         if blocks != how_long and blocks.strip().isdigit():
             self.mine(int(blocks))
+        elif nanoseconds is not None:
+            self.advance_by(nanoseconds)
         else:
-            self.advance_by(duration(how_long))
+            raise Rejected(BAD_DURATION, found=how_long[:50], expected="such as 90s, 12h, 21d or 5blocks")
 
     @contextmanager
     def hold_packets(self, **which: str) -> Iterator[None]:

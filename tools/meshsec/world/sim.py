@@ -1,13 +1,11 @@
 """A whole mesh in this process, under a virtual clock and a seed: no sockets, no threads, no waiting. Same seed, same bytes.
 
-The relayers see what the chains' HTTP interface serves and nothing else. A crash throws every live object away and reopens from the
-image that storage kept.
+The relayers see what the chains' HTTP interface serves and nothing else. A crash throws every live object away and reopens from
+the image that storage kept.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -163,23 +161,15 @@ class SimWorld(World):
         for node in self.nodes.values():
             node.heal(None, self.now)
 
-    def crash(self, target: str) -> None:
+    def crash(self, target: str, batch: int = 0) -> None:
         """Cut the power of a chain or of the relayers, and start again from the stored image."""
         if target == "relayer":
             for name in self.couriers:
                 self._start_relayer(name)
+        elif batch:
+            self.nodes[self.chain(target).name].storage.batches_left = batch - 1
         else:
             self.nodes[self.chain(target).name].restart()
-
-    @contextmanager
-    def power_cut(self, chain: str, batches: int) -> Iterator[None]:
-        """Cut a chain's power before the `batches`-th durable batch from now, if it gets that far."""
-        storage = self.nodes[self.chain(chain).name].storage
-        storage.batches_left = batches
-        try:
-            yield
-        finally:
-            storage.batches_left = None
 
     # snapshots, laws, digest
 
@@ -239,4 +229,5 @@ def _command(order: str, asked: dict[str, Any]) -> Command:
             return Drop(str(asked.get("id", "")))
         case "clear":
             return Clear()
-    raise Rejected(UNKNOWN_ORDER, order=order, known="pause, resume, hold, release, drop, clear, stop, start")
+        case _:
+            raise Rejected(UNKNOWN_ORDER, order=order, known="pause, resume, hold, release, drop, clear, stop, start")

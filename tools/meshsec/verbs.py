@@ -1,0 +1,257 @@
+"""The one registry of verbs: every message, fault and mesh action, with typed parameters and help.
+
+Scenario files, the command line and the manual are fed from here; none of them lists a verb of its own.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, get_type_hints
+
+import msgspec
+
+from meshsec.world.base import Chain, World
+from meshsec_core.app import MODULES
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.runtime.module import Msg
+from meshsec_core.security.models import MODELS
+from meshsec_sdk.located import duration, suggestion
+
+UNKNOWN_VERB = "verbs/unknown"
+AMBIGUOUS = "verbs/ambiguous"
+MISSING = "verbs/missing-parameter"
+UNKNOWN_PARAMETER = "verbs/unknown-parameter"
+BAD_VALUE = "verbs/bad-value"
+
+_AMOUNT = re.compile(r"([0-9][0-9_]*)([a-z][A-Za-z0-9/]*)?")
+
+
+class Param(msgspec.Struct, frozen=True):
+    """One parameter of a verb."""
+
+    name: str
+    kind: str
+    """`text`, `amount`, `duration`, `flag`, `list` or `json`."""
+    help: str
+    required: bool = True
+
+
+class Verb(msgspec.Struct, frozen=True):
+    """Something that can be done to a mesh."""
+
+    name: str
+    help: str
+    params: tuple[Param, ...]
+    message: type[Msg] | None = None
+    """The message that it sends, if it is one."""
+    act: Callable[[World, Mapping[str, Any]], Any] | None = None
+    """What it does, if it is no message."""
+
+    @property
+    def short(self) -> str:
+        """The name without its module: `Bond` for `mesh/Bond`."""
+        return self.name.rpartition("/")[2]
+
+
+FROM = Param("from", "text", "who signs: `osmosis/alice`, or an actor's name")
+
+
+@cache
+def registry() -> Mapping[str, Verb]:
+    """Return all verbs by full name."""
+    verbs = [*(_message_verb(kind) for kind in _messages()), *ACTIONS]
+    return {verb.name: verb for verb in verbs}
+
+
+def find(name: str) -> Verb:
+    """Return a verb by full or short name.
+
+    Raises:
+        Rejected: `verbs/unknown` with a suggestion, `verbs/ambiguous` if two modules have a message of that name.
+    """
+    verbs = registry()
+    if name in verbs:
+        return verbs[name]
+    found = [verb for verb in verbs.values() if verb.short == name]
+    if len(found) > 1:
+        raise Rejected(AMBIGUOUS, verb=name, known=", ".join(verb.name for verb in found))
+    if not found:
+        words = [*verbs, *(verb.short for verb in verbs.values())]
+        raise Rejected(UNKNOWN_VERB, verb=name[:100], suggestion=suggestion(name, words))
+    return found[0]
+
+
+def arguments(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check what a verb is given; values are texts, numbers, lists or mappings.
+
+    Raises:
+        Rejected: `verbs/unknown-parameter` with a suggestion, `verbs/missing-parameter`, `verbs/bad-value`.
+    """
+    known = {param.name: param for param in verb.params}
+    for name in given:
+        if name not in known:
+            raise Rejected(UNKNOWN_PARAMETER, verb=verb.name, parameter=name[:100], suggestion=suggestion(name, known))
+    for param in verb.params:
+        if param.required and param.name not in given:
+            raise Rejected(MISSING, verb=verb.name, parameter=param.name, help=param.help)
+    return {name: _value(known[name], value) for name, value in given.items()}
+
+
+def spell(verb: Verb, given: Mapping[str, Any], chain: Chain) -> dict[str, Any]:
+    """Spell a message as JSON for a chain; names are left to the chain.
+
+    Raises:
+        Rejected: `verbs/bad-value` if an amount is in a coin that the message does not speak of.
+    """
+    spelled: dict[str, Any] = {"@type": verb.name}
+    for name, value in given.items():
+        if name == FROM.name:
+            continue
+        if isinstance(value, Amount):
+            names_coin = any(param.name == "denom" for param in verb.params)
+            if value.denom and names_coin:
+                spelled.setdefault("denom", value.denom)
+            elif value.denom not in ("", chain.names.denom):
+                raise Rejected(BAD_VALUE, parameter=name, found=value.denom, expected=chain.names.denom)
+            spelled[name] = str(value.units)
+        else:
+            spelled[name] = value
+    return spelled
+
+
+class Amount(msgspec.Struct, frozen=True):
+    """A number of base units, and their coin if it was said."""
+
+    units: int
+    denom: str
+
+
+def _value(param: Param, value: Any) -> Any:
+    text = str(value)
+    match param.kind:
+        case "amount":
+            found = _AMOUNT.fullmatch(text)
+            if found is not None:
+                return Amount(int(found[1]), found[2] or "")
+        case "duration":
+            nanoseconds = duration(text)
+            if nanoseconds is not None or text.isdigit():
+                return str(nanoseconds if nanoseconds is not None else int(text))
+        case "flag":
+            if text in ("true", "false", "True", "False"):
+                return text.lower() == "true"
+        case "text":
+            if not isinstance(value, dict | list):
+                return text
+        case _:
+            return value
+    raise Rejected(BAD_VALUE, parameter=param.name, found=text[:100], expected=f"{param.kind}: {param.help}")
+
+
+def _messages() -> list[type[Msg]]:
+    modules = [*MODULES, *(module for model in MODELS.values() for module in (model.provider, model.consumer))]
+    return [kind for module in modules for kind in module.handlers]
+
+
+def _message_verb(kind: type[Msg]) -> Verb:
+    types = get_type_hints(kind)
+    helps = _field_helps(kind)
+    required = {field.encode_name for field in msgspec.structs.fields(kind) if field.required}
+    params = tuple(
+        Param(name, _kind(name, types[name]), helps.get(name, ""), name in required) for name in kind.__struct_fields__
+    )
+    help_text = inspect.getdoc(kind) or ""
+    return Verb(str(kind.__struct_config__.tag), help_text.partition("\n")[0], (FROM, *params), message=kind)
+
+
+def _kind(name: str, hint: Any) -> str:
+    if hint is int:
+        return "duration" if name.endswith(("time", "timestamp", "timeout")) else "amount"
+    if hint is bool:
+        return "flag"
+    supertype = getattr(hint, "__supertype__", hint)
+    return "text" if supertype in (str, bytes) else "json"
+
+
+def _field_helps(kind: type[Msg]) -> dict[str, str]:
+    """Read the strings under a message's fields out of its source."""
+    try:
+        source = inspect.getsource(kind)
+    except OSError:
+        return {}
+    return dict(re.findall(r'^    (\w+): [^\n]+\n    """(.*?)"""', source, flags=re.MULTILINE | re.DOTALL))
+
+
+def _target(name: str, what: str) -> tuple[Param, ...]:
+    return (Param(name, "text", what),)
+
+
+_FILTER = (
+    Param("kind", "text", "what the packet says: `transfer`, `stake`, `slash`…", required=False),
+    Param("chain", "text", "the chain that sent it", required=False),
+    Param("id", "text", "one packet: `chain:port:channel:sequence`", required=False),
+)
+
+ACTIONS: tuple[Verb, ...] = (
+    Verb(
+        "mine",
+        "Make every chain produce blocks.",
+        (Param("blocks", "text", "how many"),),
+        act=lambda w, a: w.mine(int(a["blocks"])),
+    ),
+    Verb(
+        "advance",
+        "Move the mesh-wide clock; light clients are kept alive.",
+        (Param("by", "text", "such as `21d` or `5blocks`"),),
+        act=lambda w, a: w.advance(a["by"]),
+    ),
+    Verb("relay", "Carry packets and acknowledgements until nothing is in flight.", (), act=lambda w, _: w.relay()),
+    Verb("settle", "Relay, pass an epoch, relay, until nothing changes; then check every law.", (), act=lambda w, _: w.settle()),
+    Verb(
+        "fault.down",
+        "Silence a validator: it neither hears nor votes.",
+        _target("validator", "such as `juno/val-0`"),
+        act=lambda w, a: w.fault("down", a["validator"]),
+    ),
+    Verb(
+        "fault.double-sign",
+        "Make a validator sign two blocks of one height, once.",
+        _target("validator", "such as `juno/val-0`"),
+        act=lambda w, a: w.fault("double-sign", a["validator"]),
+    ),
+    Verb(
+        "heal",
+        "End the faults of one validator, or of all.",
+        (Param("validator", "text", "such as `juno/val-0`; all if left out", required=False),),
+        act=lambda w, a: w.heal(a.get("validator")),
+    ),
+    Verb(
+        "crash",
+        "Kill a chain or the relayers without warning; they start again from what is durable.",
+        (
+            Param("target", "text", "a chain's name, or `relayer`"),
+            Param("batch", "text", "before which durable write from now, where that can be told", required=False),
+        ),
+        act=lambda w, a: w.crash(a["target"], int(a.get("batch", "0"))),
+    ),
+    *(
+        Verb(f"relayer.{order}", text, (), act=lambda w, _, order=order: w.relayer(order))
+        for order, text in {
+            "stop": "Take the relayers away.",
+            "start": "Bring the relayers back, from what is durable.",
+            "pause": "Have the relayers carry nothing.",
+            "resume": "Have the relayers go on.",
+            "clear": "Have the relayers look for everything that is pending.",
+        }.items()
+    ),
+    *(
+        Verb(f"packets.{order}", text, _FILTER, act=lambda w, a, order=order: w.relayer(order, dict(a)))
+        for order, text in {
+            "hold": "Keep matching packets back until they are released.",
+            "release": "Let held packets go.",
+            "drop": "Never carry this packet's next leg.",
+        }.items()
+    ),
+)
+"""What can be done to a mesh besides sending messages."""
