@@ -1,4 +1,4 @@
-"""Which paths and channels the relayers of a mesh open: a connection and a transfer channel per pair of chains, a channel per link."""
+"""What the relayers of a mesh open: a connection and a transfer channel per pair of chains, a channel per link."""
 
 from collections.abc import Mapping
 

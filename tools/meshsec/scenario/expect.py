@@ -1,8 +1,8 @@
 """Compares partial states with what chains say.
 
 For each chain: `balances` and `supply` (amounts), `validators` (by name), `vault` (by user), and `query` (from
-`module/name?parameter=value` to partial JSON). Numbers are compared as they are spelled in JSON; digits may be grouped by underscores
-and carry their coin.
+`module/name?parameter=value` to partial JSON). Numbers are compared as they are spelled in JSON; digits may be grouped by
+underscores and carry their coin.
 """
 
 import re
