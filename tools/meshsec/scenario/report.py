@@ -15,7 +15,7 @@ h1 { font-size: 1.4rem; } .verdict { font-weight: 600; } .good { color: var(--go
 ol { list-style: none; padding: 0; }
 li { border-top: 1px solid var(--line); padding: .5rem 0; display: grid;
 grid-template-columns: 3rem 1fr auto; gap: .5rem; } code { font-size: .85rem; }
-.note { opacity: .8; } table { border-collapse: collapse; margin-top: .3rem; } 
+.note { opacity: .8; } table { border-collapse: collapse; margin-top: .3rem; }
 td, th { text-align: left; padding: .1rem .8rem .1rem 0; }
 """
 
