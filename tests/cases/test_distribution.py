@@ -196,14 +196,51 @@ def test_withdrawing_often_gains_nothing_and_loses_nothing() -> None:
 
 
 def test_settling_often_gains_an_operator_nothing() -> None:
-    """A third of a third: fees of 1 unit among three tokens of which one pays 33.33 % commission, settled 300 times."""
-    chain = chain_of(1, 2, commission_bps=3_333)
+    """Fees of 1 among seven tokens, three of which pay 33.33 % commission, settled 300 times; laws hold to 10^-18 units."""
+    chain = chain_of(3, 4, commission_bps=3_333)
     kept = 0
     for _ in range(300):
         earn(chain, 1)
         kept += commission(chain, 0)
+        chain.check_laws()
 
-    assert kept == 300 * 3_333 // (3 * 10_000) == 33
+    assert kept == 300 * 3 * 3_333 // (7 * 10_000) == 42
+
+
+def test_commission_is_rounded_down_in_the_eighteenth_digit() -> None:
+    """A third is 333,333,333,333,333,333 points, and 33.33 % of that ends in …999.9."""
+    chain = chain_of(1, 2, commission_bps=3_333)
+    earn(chain, 1)
+    chain.send("val-0", WithdrawRewards(chain.validator(0)))
+
+    earned = distribution.EARNED.get(chain.state, chain.validator(0))
+    assert (earned.commission_e18, earned.per_token_e18) == (111_099_999_999_999_999, 222_233_333_333_333_334)
+
+
+def test_commission_counts_what_the_tokens_earned_before_they_were_cut() -> None:
+    chain = chain_of(200, 200, commission_bps=1_000)
+    earn(chain, 400)
+    cut(chain, 0, 100)
+
+    assert commission(chain, 0) == 20
+    assert withdraw(chain, "val-0", 0) == 180
+    chain.check_laws()
+
+
+def test_the_fraction_that_a_leaver_cannot_be_paid_is_shared_again() -> None:
+    """Alice has 1 of 3 tokens and leaves after 100 came in: she is paid 33, and her third of a unit goes to the two that stay."""
+    chain = chain_of(1, 1)
+    chain.send("alice", Delegate(chain.validator(0), 1))
+    chain.block()
+    earn(chain, 100)
+    chain.send("alice", Undelegate(chain.validator(0), 1))
+    chain.block()
+
+    assert withdraw(chain, "alice", 0) == 33
+    chain.check_laws()
+    earn(chain, 1)
+    assert [withdraw(chain, f"val-{index}", index) for index in range(2)] == [34, 34]
+    assert chain.balance(chain.ctx.module_account("distribution")) == 0
     chain.check_laws()
 
 

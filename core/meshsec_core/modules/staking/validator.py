@@ -135,7 +135,7 @@ def update_active_set(ctx: Ctx, first: int) -> None:
         for record in validators(ctx.store)
         if not record.jailed and power(record.tokens, rules) > 0
     ]
-    candidates.sort(key=lambda member: (-member.power, member.operator))
+    candidates.sort(key=lambda member: -member.power)  # stable, and they come by operator
     chosen = tuple(candidates[: rules.max_validators])
     before = ACTIVE.get(ctx.store).members
     if not chosen:
