@@ -5,7 +5,7 @@ import pytest
 
 from machines import NIL, A, B
 from meshsec_core.consensus.validators import ValidatorSet
-from meshsec_core.consensus.votes import Tally, check_proposal, check_vote, choice_of
+from meshsec_core.consensus.votes import MAX_ROUND, Tally, check_proposal, check_vote, choice_of
 from meshsec_core.kernel.crypto import verify
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.hashes import proposal_sign_bytes
@@ -52,6 +52,7 @@ def test_a_signed_vote_of_a_member_counts(kind: int, block: BlockId) -> None:
         ({"kind": PROPOSAL}, "consensus/malformed"),
         ({"height": 0}, "consensus/malformed"),
         ({"round": -1}, "consensus/malformed"),
+        ({"round": MAX_ROUND + 1}, "consensus/malformed"),
         ({"block_id": BlockId(b"b" * 32)}, "consensus/malformed"),
         ({"block_id": BlockId(b"", PartSetHeader(1, b"b" * 32))}, "consensus/malformed"),
         ({"block_id": BlockId(b"b" * 32, PartSetHeader(0, b"b" * 32))}, "consensus/malformed"),
@@ -87,6 +88,7 @@ def test_the_proposer_of_the_round_may_propose(number: int, pol_round: int) -> N
     [
         {"height": 0},
         {"number": -1},
+        {"number": MAX_ROUND + 1},
         {"number": 1, "pol_round": 1},
         {"pol_round": 0},
         {"pol_round": -2},

@@ -24,6 +24,9 @@ BAD_SIGNATURE = "consensus/bad-signature"
 NO_BLOCK = BlockId()
 HASH_BYTES = 32
 
+MAX_ROUND = 10_000
+"""What a liar signs for a later round costs nobody anything; no height of honest validators gets that far."""
+
 Choice = BlockId | None
 """What a vote is for; None is nil."""
 
@@ -85,7 +88,7 @@ def check_vote(vote: Vote, chain_id: str, validators: ValidatorSet, verify: Veri
         Rejected: `consensus/malformed`, `consensus/not-a-validator` (no such position, or another's address there),
             `consensus/bad-signature`.
     """
-    shaped = vote.kind in (PREVOTE, PRECOMMIT) and vote.height > 0 and vote.round >= 0
+    shaped = vote.kind in (PREVOTE, PRECOMMIT) and vote.height > 0 and 0 <= vote.round <= MAX_ROUND
     if not shaped or not (vote.block_id == NO_BLOCK or is_complete(vote.block_id)):
         raise Rejected(MALFORMED, height=vote.height, round=vote.round)
     roster = validators.roster
@@ -105,7 +108,7 @@ def check_proposal(proposal: Proposal, chain_id: str, validators: ValidatorSet, 
     Raises:
         Rejected: `consensus/malformed`, `consensus/bad-signature`.
     """
-    shaped = proposal.height > 0 and -1 <= proposal.pol_round < proposal.round
+    shaped = proposal.height > 0 and -1 <= proposal.pol_round < proposal.round <= MAX_ROUND
     if not shaped or not is_complete(proposal.block_id):
         raise Rejected(MALFORMED, height=proposal.height, round=proposal.round)
     turn = validators.at_round(proposal.round)
