@@ -85,19 +85,17 @@ def nothing_is_paid_twice(views: Views) -> None:
 
 
 def validators_are_known(views: Views) -> None:
-    """A provider takes for active exactly the consumer's bonded validators, with their keys."""
+    """A provider takes for active the consumer's bonded validators, with their keys, but for those that it has proven guilty."""
     for pair in pairs(views):
         if consumer.get_link(pair.here.store, pair.link).params.max_cap == 0:
             continue
+        records = {validator: history.latest for (validator,), history in provider.HISTORIES.items(pair.there.store, pair.lent)}
+        guilty = {validator for validator, record in records.items() if record.state is State.TOMBSTONED}
+        known = {name: record.public_key for name, record in records.items() if record.state is State.ACTIVE}
         bonded = {
             str(record.operator): record.public_key
             for record in staking.validators(pair.here.store)
-            if record.status is staking.Status.BONDED and not record.jailed
-        }
-        known = {
-            validator: history.latest.public_key
-            for (validator,), history in provider.HISTORIES.items(pair.there.store, pair.lent)
-            if history.latest.state is State.ACTIVE
+            if record.status is staking.Status.BONDED and not record.jailed and record.operator not in guilty
         }
         if known != bonded:
             raise InvariantViolated(f"{pair.link}: known {sorted(known)}, bonded {sorted(bonded)}")

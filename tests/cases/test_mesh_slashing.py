@@ -1,0 +1,233 @@
+"""Slashing across chains: liens give way until every law holds again. Ids are those of the case list (sections B2, B3, C).
+
+Unless said otherwise: ratios of 10 %, unbonding on the provider 100 s, prices 1. A slash is made by the consumer's own staking and reported.
+"""
+
+import pytest
+
+from harness import Chain
+from mesh_faults import double_sign, double_vote, downtime, evidence_for
+from mesh_rig import Link, MeshRig, account, star
+from meshsec_core.modules import bank
+from meshsec_core.security.mesh.account import Account, Cut, Lien
+from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
+from meshsec_core.security.mesh.provider.local import StakeLocal
+from meshsec_core.security.mesh.provider.vault import Bond
+from meshsec_core.security.mesh.ranges import Range
+
+
+def start(
+    *stakes: dict[int, int], collateral: int = 200, local: int = 190, ratios: dict[str, int] | None = None
+) -> tuple[MeshRig, tuple[Link, ...]]:
+    """Let alice bond, stake locally, and lend to validators of one consumer per argument."""
+    names = ("juno", "axelar", "akash")[: len(stakes)]
+    rig, links = star(*names, ratios=ratios, alice=collateral, bob=1_000)
+    osmo = rig.chains["osmo"]
+    osmo.send("alice", Bond(collateral))
+    if local:
+        osmo.send("alice", StakeLocal(osmo.validator(0), local))
+    for link, amounts in zip(links, stakes, strict=True):
+        for index, amount in amounts.items():
+            osmo.send("alice", StakeRemote(link.lent, link.validator(index), amount))
+    rig.settle()
+    return rig, links
+
+
+def liens(osmo: Chain, user: str = "alice") -> tuple[int, ...]:
+    """Return collateral, then the liens: links in order, local last."""
+    held = account(osmo, user)
+    return held.collateral, *(held.liens[key].range.value for key in sorted(held.liens))
+
+
+def figures(osmo: Chain) -> tuple[int, int, int]:
+    """Return max lien, slashable and free: single values."""
+    held = account(osmo, "alice")
+    return held.max_lien.value, held.slashable.value, held.free.value
+
+
+def stakes(link: Link, *indexes: int) -> tuple[int, ...]:
+    return tuple(link.range("alice", index).value for index in indexes)
+
+
+def test_v_slash_1_free_collateral_suffices() -> None:
+    rig, (x,) = start({0: 100, 1: 50})
+    osmo = rig.chains["osmo"]
+    assert figures(osmo) == (190, 34, 10)
+    downtime(x.consumer, 0)
+    rig.settle()
+    assert (liens(osmo), stakes(x, 0, 1), figures(osmo)) == ((190, 140, 190), (90, 50), (190, 33, 0))
+    assert (x.virtual(0), x.virtual(1)) == (90, 50)
+
+
+def test_v_slash_3_what_is_not_free_is_cut_from_local_stake() -> None:
+    rig, (x,) = start({0: 150})
+    osmo = rig.chains["osmo"]
+    assert figures(osmo) == (190, 34, 10)
+    before = bank.supply(osmo.state, osmo.machine.denom)
+    downtime(x.consumer, 0)
+    rig.settle()
+    assert (liens(osmo), stakes(x, 0), figures(osmo)) == ((185, 135, 185), (135,), (185, 32, 0))
+    assert bank.supply(osmo.state, osmo.machine.denom) == before - 15
+
+
+def test_v_slash_4_other_links_are_cut_in_equal_shares() -> None:
+    rig, (x, y) = start({0: 140, 1: 40}, {2: 100, 3: 88})
+    osmo = rig.chains["osmo"]
+    assert figures(osmo) == (190, 56, 10)
+    downtime(x.consumer, 0)
+    rig.settle()
+    assert (liens(osmo), stakes(x, 0, 1), stakes(y, 2, 3)) == ((186, 166, 186, 186), (126, 40), (99, 87))
+    assert figures(osmo) == (186, 54, 0)
+    assert (y.virtual(2), y.virtual(3)) == (99, 87)
+
+
+def test_v_slash_5_where_slashable_stake_dominates_all_liens_fall_by_the_same() -> None:
+    rig, (x, y, z) = start({0: 180}, {1: 80}, {2: 100}, local=100, ratios={"juno": 5_000, "axelar": 5_000, "akash": 5_000})
+    osmo = rig.chains["osmo"]
+    assert figures(osmo) == (180, 190, 10)
+    downtime(x.consumer, 0, 5_000)
+    rig.settle()
+    assert (liens(osmo), figures(osmo)) == ((110, 68, 58, 78, 78), (78, 110, 0))
+    assert (stakes(x, 0), stakes(y, 1), stakes(z, 2)) == ((68,), (58,), (78,))
+    assert (x.virtual(), y.virtual(), z.virtual()) == (68, 58, 78)
+
+
+def test_v_slash_6_without_local_stake() -> None:
+    rig, (x, y) = start({0: 140, 1: 40}, {2: 100, 3: 88}, local=0)
+    osmo = rig.chains["osmo"]
+    assert figures(osmo) == (188, 37, 12)
+    downtime(x.consumer, 0)
+    rig.settle()
+    assert (liens(osmo), figures(osmo)) == ((186, 166, 186), (186, 36, 0))
+
+
+@pytest.mark.parametrize("fault", [double_sign, downtime])
+def test_v_slash_8_and_9_a_local_fault_leaves_cross_stake_that_is_still_covered(fault: object) -> None:
+    rig, (x,) = start({0: 100, 1: 50})
+    osmo = rig.chains["osmo"]
+    fault(osmo, 0)  # type: ignore[operator]
+    rig.settle()
+    assert (liens(osmo), stakes(x, 0, 1), figures(osmo)) == ((181, 150, 171), (100, 50), (171, 33, 10))
+
+
+def test_d_1_propagation_restores_every_invariant() -> None:
+    start_liens = {"a": Lien(Range.of(200), 1_000), "b": Lien(Range.of(150), 6_000), "c": Lien(Range.of(150), 6_000)}
+    held = Account(200, start_liens)
+    assert held.slashable == Range.of(200)
+    after, cuts = held.slash("a", 20, 0)
+    assert (after.collateral, after.slashable) == (180, Range.of(180))
+    assert [after.liens[key].range for key in "abc"] == [Range.of(166), Range.of(136), Range.of(136)]
+    assert cuts == (Cut("a", 0, 14), Cut("b", 0, 14), Cut("c", 0, 14))
+
+
+@pytest.mark.parametrize(
+    ("collateral", "given", "slash"),
+    [
+        (200, {"a": (200, 1_000), "b": (195, 5_000), "c": (158, 5_000)}, 20),
+        (200, {"a": (190, 5_000), "b": (190, 5_000), "c": (10, 9_000)}, 95),
+    ],
+)
+def test_no_branch_is_forgotten_by_propagation(collateral: int, given: dict[str, tuple[int, int]], slash: int) -> None:
+    """Two counterexamples that break the reference: only one of its two branches runs."""
+    held = Account(collateral, {key: Lien(Range.of(amount), ratio) for key, (amount, ratio) in given.items()})
+    after, _ = held.slash("a", slash, 0)
+    assert after.collateral == collateral - slash
+    assert after.slashable.high <= after.collateral
+    assert after.max_lien.high <= after.collateral
+
+
+@pytest.mark.parametrize(("accepted", "left"), [(True, 140), (False, 100)])
+def test_d_4_a_cut_takes_stake_in_flight_first_and_follows_its_answer(accepted: bool, left: int) -> None:
+    rig, (x,) = start({0: 100}, local=150)
+    osmo = rig.chains["osmo"]
+    osmo.send("alice", StakeRemote(x.lent, x.validator(0), 100))
+    flight = rig.flight("stake")
+    downtime(osmo, 0, 4_000)  # 60 of 150
+    assert (account(osmo, "alice").collateral, account(osmo, "alice").liens["local"].range) == (140, Range.of(90))
+    assert (x.range("alice", 0), account(osmo, "alice").liens[x.lent].range) == (Range(100, 140), Range(100, 140))
+    rig.check(settled=False)
+    if accepted:
+        rig.receive(flight)
+        rig.block()
+        assert x.virtual(0) == 200
+    else:
+        rig.advance(600)
+    rig.settle()
+    assert (x.range("alice", 0), account(osmo, "alice").liens[x.lent].range) == (Range.of(left), Range.of(left))
+    assert x.virtual(0) == left
+
+
+@pytest.mark.parametrize(("accepted", "left"), [(True, 90), (False, 0)])
+def test_d_5_a_slash_of_stake_in_flight_is_charged_and_follows_its_answer(accepted: bool, left: int) -> None:
+    rig, (x,) = start({}, local=0)
+    osmo = rig.chains["osmo"]
+    osmo.send("alice", StakeRemote(x.lent, x.validator(0), 100))
+    flight = rig.flight("stake")
+    if accepted:
+        rig.receive(flight)
+    osmo.send("bob", evidence_for(x, double_vote(x.consumer, 0)))
+    assert (x.range("alice", 0), account(osmo, "alice").liens[x.lent].range) == (Range(0, 90), Range(0, 90))
+    assert account(osmo, "alice").collateral == 190
+    rig.check(settled=False)
+    if not accepted:
+        rig.advance(600)
+    rig.settle()
+    assert x.stake("alice", 0).range == Range.of(left)
+    assert {key: lien.range for key, lien in account(osmo, "alice").liens.items()} == ({x.lent: Range.of(90)} if left else {})
+    assert x.virtual(0) == left
+
+
+def test_x_sl_pu_a_slash_of_what_is_leaving_takes_the_rest_first() -> None:
+    rig, (x,) = start({0: 200, 1: 100}, collateral=300, local=0)
+    osmo = rig.chains["osmo"]
+    osmo.send("alice", Unstake(x.lent, x.validator(0), 50))
+    flight = rig.flight("unstake")
+    assert (x.range("alice", 0), x.range("alice", 1)) == (Range(150, 200), Range.of(100))
+    osmo.send("bob", evidence_for(x, double_vote(x.consumer, 0)))
+    assert (account(osmo, "alice").liens[x.lent].range, x.range("alice", 0)) == (Range.of(280), Range(130, 180))
+    rig.receive(flight)
+    rig.acknowledge(flight)
+    assert (account(osmo, "alice").liens[x.lent].range, x.stake("alice", 0).unbonding) == (Range.of(280), 50)
+    rig.settle()
+    rig.advance(100)
+    osmo.send("alice", WithdrawUnbonded(x.lent))
+    assert account(osmo, "alice").liens[x.lent].range == Range.of(230)
+    rig.settle()
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_x_sl_fu_and_fur_a_slash_of_all_that_is_leaving_follows_its_answer(accepted: bool) -> None:
+    rig, (x,) = start({0: 200}, local=0)
+    osmo = rig.chains["osmo"]
+    osmo.send("alice", Unstake(x.lent, x.validator(0), 200))
+    flight = rig.flight("unstake")
+    osmo.send("bob", evidence_for(x, double_vote(x.consumer, 0)))
+    assert (account(osmo, "alice").liens[x.lent].range, x.range("alice", 0)) == (Range.of(180), Range(0, 180))
+    if accepted:
+        rig.receive(flight)
+    else:
+        rig.advance(600)
+        rig.block()
+    rig.settle()
+    stake = x.stake("alice", 0)
+    assert (stake.range, stake.unbonding) == ((Range(), 180) if accepted else (Range.of(180), 0))
+    assert account(osmo, "alice").liens[x.lent].range == Range.of(180)
+    rig.advance(100)
+    osmo.send("alice", WithdrawUnbonded(x.lent))
+    assert (x.lent in account(osmo, "alice").liens) is not accepted
+
+
+def test_x_sl_br_a_slash_counts_stake_in_flight_and_takes_bonded_stake_first() -> None:
+    rig, (x,) = start({0: 200, 1: 50}, collateral=300, local=0)
+    osmo = rig.chains["osmo"]
+    osmo.send("alice", StakeRemote(x.lent, x.validator(0), 50))
+    assert (x.range("alice", 0), account(osmo, "alice").liens[x.lent].range) == (Range(200, 250), Range(250, 300))
+    downtime(x.consumer, 0, 1_000)
+    rig.block()
+    rig.relay(lambda flight: flight.kind == "valset_update")
+    assert (x.range("alice", 0), account(osmo, "alice").liens[x.lent].range) == (Range(180, 230), Range(230, 280))
+    rig.check(settled=False)
+    rig.advance(600)
+    rig.settle()
+    assert (x.range("alice", 0), account(osmo, "alice").liens[x.lent].range) == (Range.of(180), Range.of(230))
+    assert (x.virtual(0), x.virtual(1)) == (180, 50)
