@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import ONE_BPS, ONE_E18, SECOND
+from meshsec_core.kernel.types import ONE_BPS, ONE_E18
+from meshsec_sdk.quantities import duration
 
 MALFORMED = "yaml/malformed"
 UNREADABLE = "yaml/unreadable"
@@ -23,21 +24,13 @@ BAD_VALUE = "yaml/bad-value"
 
 MAX_BYTES = 1_048_576
 
-_UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86_400 * SECOND}
 _INTEGER = re.compile(r"-?[0-9][0-9_]*")
-_DURATION = re.compile(r"([0-9][0-9_]*)(ns|us|ms|s|m|h|d)")
 _DECIMAL = re.compile(r"([0-9]+)(?:\.([0-9]{1,18}))?")
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return the known word that is spelled most alike, or an empty text."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)), "")
-
-
-def duration(text: str) -> int | None:
-    """Return nanoseconds for a text such as `21d` or `1500ms`, or None if it is not one."""
-    found = _DURATION.fullmatch(text)
-    return int(found[1]) * _UNITS[found[2]] if found else None
 
 
 class Located:

@@ -4,6 +4,7 @@ Bad input is answered with 4xx in one shape, `{code, message, facts}`: routes ra
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
@@ -15,7 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
-from meshsec_node import openapi
 from meshsec_node.orders import ORDERS, WAIT_SECONDS, Order
 from meshsec_node.runner import Runner
 from meshsec_node.stream import read_since, stream
@@ -55,8 +55,15 @@ def build_app(runner: Runner) -> FastAPI:
     app.add_exception_handler(HTTPException, _refuse_http)
     app.add_exception_handler(Exception, _fail)
     app.add_middleware(BodyLimit, limit=runner.settings.body_limit)
-    app.openapi = lambda: openapi.document(app.title)  # type: ignore[method-assign]
+    app.openapi = lambda: _document(app.title)  # type: ignore[method-assign]
     return app
+
+
+def _document(title: str) -> dict[str, Any]:
+    """Write the OpenAPI document; the shapes cost a chain 50 ms and some MiB, so they are loaded only when somebody asks."""
+    from meshsec_node.openapi import document
+
+    return document(title)
 
 
 def _endpoint(runner: Runner, route: Route) -> Endpoint:

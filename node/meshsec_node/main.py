@@ -39,6 +39,9 @@ INFRASTRUCTURE_EXIT = 3
 
 BACKLOG = 512
 
+VERDICTS = 20_000
+"""Signatures whose verdict is remembered: about 10 MiB."""
+
 GRACE_SECONDS = 2
 """How long open requests may take when the process is asked to end."""
 
@@ -112,7 +115,7 @@ def consensus_keys(chain: str, genesis: Genesis) -> dict[str, PrivateKey]:
 
 async def _serve(settings: Settings, genesis: Genesis, storage: SqliteStorage, listener: socket.socket) -> None:
     chain = ChainName(short_name(genesis), genesis.prefix, genesis.denom)
-    verifier = MemoVerifier()
+    verifier = MemoVerifier(VERDICTS)
     replica = Replica.open(
         genesis,
         consensus_keys(chain.name, genesis),

@@ -12,7 +12,7 @@ from meshsec_node.settings import BlockMode
 from meshsec_node.views.chain import receipt_fields
 from meshsec_node.views.routes import BAD_PARAMETER, Reply, Request, problem, status_of
 from meshsec_node.views.txs import compose, parse
-from meshsec_sdk.located import duration
+from meshsec_sdk.quantities import duration
 
 T = TypeVar("T")
 

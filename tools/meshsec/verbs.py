@@ -16,7 +16,8 @@ from meshsec_core.app import MODULES
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.runtime.module import Msg
 from meshsec_core.security.models import MODELS
-from meshsec_sdk.located import duration, suggestion
+from meshsec_sdk.located import suggestion
+from meshsec_sdk.quantities import duration
 
 UNKNOWN_VERB = "verbs/unknown"
 AMBIGUOUS = "verbs/ambiguous"
@@ -54,6 +55,7 @@ class Verb(msgspec.Struct, frozen=True):
         return self.name.rpartition("/")[2]
 
 
+FEE = Param("fee", "amount", "paid to the stakers of the chain", required=False)
 FROM = Param("from", "text", "who signs: `osmosis/alice`, or an actor's name")
 
 
@@ -106,7 +108,7 @@ def spell(verb: Verb, given: Mapping[str, Any], chain: Chain) -> dict[str, Any]:
     """
     spelled: dict[str, Any] = {"@type": verb.name}
     for name, value in given.items():
-        if name == FROM.name:
+        if name in (FROM.name, FEE.name):
             continue
         if isinstance(value, Amount):
             names_coin = any(param.name == "denom" for param in verb.params)
@@ -162,7 +164,7 @@ def _message_verb(kind: type[Msg]) -> Verb:
         Param(name, _kind(name, types[name]), helps.get(name, ""), name in required) for name in kind.__struct_fields__
     )
     help_text = inspect.getdoc(kind) or ""
-    return Verb(str(kind.__struct_config__.tag), help_text.partition("\n")[0], (FROM, *params), message=kind)
+    return Verb(str(kind.__struct_config__.tag), help_text.partition("\n")[0], (FROM, FEE, *params), message=kind)
 
 
 def _kind(name: str, hint: Any) -> str:

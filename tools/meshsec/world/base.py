@@ -16,8 +16,8 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.runtime.module import Msg
 from meshsec_sdk import names
 from meshsec_sdk.errors import TxRejected
-from meshsec_sdk.located import duration
 from meshsec_sdk.mesh_file import MeshSpec
+from meshsec_sdk.quantities import duration
 
 UNKNOWN_CHAIN = "world/unknown-chain"
 STUCK = "world/stuck"
@@ -88,13 +88,13 @@ class Chain:
         names.key_of(name, self.name)
         return User(self, name)
 
-    def send(self, sender: str, *msgs: dict[str, Any]) -> Receipt:
+    def send(self, sender: str, *msgs: dict[str, Any], fee: int = 0) -> Receipt:
         """Have messages (spelled as JSON, names allowed) signed by a development key and included.
 
         Raises:
             TxRejected: as `User.send`.
         """
-        found = self.world.include(self, {"from": sender, "msgs": list(msgs)})
+        found = self.world.include(self, {"from": sender, "msgs": list(msgs), "fee": str(fee)})
         if found["code"]:
             raise TxRejected(found["code"], found["facts"])
         return Receipt(found["hash"], int(found["height"]), "", tuple(found["events"]), int(found["gas_used"]))

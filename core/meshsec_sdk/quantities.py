@@ -1,0 +1,14 @@
+"""How people write quantities: durations such as `21d`."""
+
+import re
+
+from meshsec_core.kernel.types import SECOND
+
+_UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86_400 * SECOND}
+_DURATION = re.compile(r"([0-9][0-9_]*)(ns|us|ms|s|m|h|d)")
+
+
+def duration(text: str) -> int | None:
+    """Return nanoseconds for a text such as `21d` or `1500ms`, or None if it is not one."""
+    found = _DURATION.fullmatch(text)
+    return int(found[1]) * _UNITS[found[2]] if found else None
