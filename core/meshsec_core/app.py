@@ -6,6 +6,7 @@ Byzantine proposals cost only what they differ in.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -26,7 +27,7 @@ from meshsec_core.modules.slashing import SLASHING
 from meshsec_core.modules.staking.module import STAKING
 from meshsec_core.modules.staking.state import active_powers
 from meshsec_core.runtime.genesis import VERSION, Genesis
-from meshsec_core.runtime.module import Block, Ctx, Event, Machine, Msg, View
+from meshsec_core.runtime.module import Block, Ctx, Event, Machine, Module, Msg, View
 from meshsec_core.runtime.tx import ReadTx, read_tx
 from meshsec_core.security.model import SecurityModel
 
@@ -333,8 +334,13 @@ def build_machine(
         if model is None or fingerprint(model) != version:
             raise Rejected(UNKNOWN_MODEL, model=name, version=version, known=", ".join(models))
         chosen.append(model)
-    modules = (*MODULES, *(module for model in chosen for module in (model.provider, model.consumer)))
+    modules: tuple[Module[Any], ...] = (*MODULES, *(module for model in chosen for module in _modules(model)))
     return Machine(modules, prefix=genesis.prefix, denom=genesis.denom, verify=verify), tuple(chosen)
+
+
+def _modules(model: SecurityModel) -> tuple[Module[Any], ...]:
+    """Return a model's modules; its measures are queries like any other, under `<model>/measures`."""
+    return (model.provider, model.consumer, Module(f"{model.name}/measures", queries=model.measures))
 
 
 def fingerprint(model: SecurityModel) -> str:

@@ -91,7 +91,8 @@ def _do(step: Step, scenario: Scenario, world: World) -> tuple[Difference, ...]:
         return ()
     chain_name, _, user = _actor(given[verbs.FROM.name], scenario).partition("/")
     chain = world.chain(chain_name)
-    chain.send(user, verbs.spell(verb, given, chain))
+    fee = given.get(verbs.FEE.name)
+    chain.send(user, verbs.spell(verb, given, chain), fee=fee.units if fee is not None else 0)
     return ()
 
 
