@@ -3,7 +3,8 @@
 Laws: a double sign is charged once, whoever reports it; nobody is charged for an infraction that is older than both limits of
 evidence, or for a height at which it was not in the set. A block that all have signed writes nothing.
 
-Times of past blocks are known to within a step: the first block of every step (1/64 of the unbonding time) leaves a mark.
+Times of past blocks are known to within a step, 1/512 of the unbonding time (an hour by default): the first block of every step
+leaves a mark.
 """
 
 from itertools import islice, pairwise
@@ -35,7 +36,7 @@ EVIDENCE_TOO_OLD = "slashing/evidence-too-old"
 WRONG_EVIDENCE_TIME = "slashing/wrong-evidence-time"
 NOT_IN_SET = "slashing/not-in-set"
 
-STEPS = 64
+STEPS = 512
 """Marks of past times per unbonding time."""
 
 
