@@ -128,11 +128,15 @@ def _closing(ctx: Ctx, port: str, channel: str) -> None:
     ctx.store.set(f"probe/closed/{channel}", port.encode())
 
 
+def _opened(ctx: Ctx, _port: str, channel: str, *said: str) -> None:
+    ctx.store.set(f"probe/opened/{channel}", ",".join(("open", *said)).encode())
+
+
 _PORT = Port(
     on_open_init=lambda ctx, ordering, hop, port, channel, their_port, version: _agree(ordering, version),
     on_open_try=lambda ctx, ordering, hop, port, channel, their_port, their_channel, version: _agree(ordering, version),
-    on_open_ack=lambda ctx, port, channel, their_channel, version: None,
-    on_open_confirm=lambda ctx, port, channel: None,
+    on_open_ack=_opened,
+    on_open_confirm=_opened,
     on_close_init=_closing,
     on_close_confirm=_closing,
     on_receive=_receive,

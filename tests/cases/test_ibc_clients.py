@@ -232,10 +232,12 @@ def test_a_header_must_rest_on_a_height_below_it_that_the_client_knows(rig: Rig)
 
 
 def test_trusted_validators_must_be_the_ones_that_were_announced(rig: Rig) -> None:
-    header = rig.b.client_header(at(1))
+    header, adjacent = rig.b.client_header(at(1)), rig.b.client_header(at(1), height=2)
     others = IbcChain("juno", "ujuno", (10, 10, 10, 11)).sets[1].to_wire()
     with refused(rig.a, "light/wrong-trusted-validators"):
         show(rig, replace(header, trusted_validators=others))
+    with refused(rig.a, "light/wrong-trusted-validators"):
+        show(rig, replace(adjacent, trusted_validators=others))
     with refused(rig.a, "light/wrong-validators"):
         show(rig, replace(header, validator_set=others))
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ibc_rig import Rig, attributes, channel_path, refused
+from ibc_rig import TRUSTING_PERIOD, Rig, attributes, channel_path, refused
 from meshsec_core.ibc.channel import (
     CHANNELS,
     NEXT_ACKNOWLEDGE,
@@ -17,6 +17,7 @@ from meshsec_core.ibc.channel import (
     client_of,
 )
 from meshsec_core.ibc.connection import CONNECTIONS, ORDERED, SUPPORTED, UNORDERED, ConnectionOpenInit
+from meshsec_core.ibc.transfer import TRANSFER
 from meshsec_core.kernel.wire.ibc import (
     ORDER_ORDERED,
     STATE_CLOSED,
@@ -222,6 +223,8 @@ def test_a_channel_opens_in_four_steps_and_starts_counting_at_one(connected: Rig
 
     b.send("relayer", connected.channel_confirm())
     assert CHANNELS.get(b.state, "probe", CHANNEL) == channel(STATE_OPEN)
+    assert a.state.get(f"probe/opened/{CHANNEL}") == f"open,{CHANNEL},probe-1".encode()
+    assert b.state.get(f"probe/opened/{CHANNEL}") == b"open"
     for counter in (NEXT_SEND, NEXT_RECEIVE, NEXT_ACKNOWLEDGE):
         assert counter.get(b.state, "probe", CHANNEL) == 1
     assert client_of(b.state, "probe", CHANNEL) == CLIENT
@@ -322,6 +325,26 @@ def test_a_channel_closes_at_one_end_and_then_by_proof_at_the_other() -> None:
         rig.b.send("relayer", confirm)
     with refused(rig.a, "ibc/channel-state"):
         rig.a.send("anyone", ChannelCloseInit(a.port, a.channel))
+
+
+def test_an_expired_client_opens_and_closes_nothing() -> None:
+    rig = Rig()
+    a, _ = rig.open("probe", ORDERED)
+    rig.a.block(time_step=TRUSTING_PERIOD)
+    for message in (
+        ConnectionOpenInit(CLIENT, CLIENT),
+        ChannelOpenInit("probe", ORDERED, CONNECTION, "probe"),
+        ChannelCloseInit(a.port, a.channel),
+    ):
+        with refused(rig.a, "ibc/client-not-active"):
+            rig.a.send("relayer", message)
+
+
+def test_a_transfer_channel_opens_only_if_the_other_side_agrees_to_its_version() -> None:
+    rig = Rig()
+    for said in ("ics20-2", ""):
+        with refused(rig.a, "transfer/bad-version"):
+            TRANSFER.ports["transfer"].on_open_ack(rig.a.ctx, "transfer", CHANNEL, CHANNEL, said)
 
 
 def test_nobody_closes_a_transfer_channel() -> None:

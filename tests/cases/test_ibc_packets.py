@@ -379,7 +379,7 @@ def test_an_ordered_packet_that_was_received_is_not_received_again(ordered: Rig)
 
 
 def test_nothing_is_received_or_acknowledged_over_a_closed_channel(rig: Rig) -> None:
-    first, second = say(rig), say(rig)
+    first, second = say(rig), say(rig, b"later")
     acknowledge = rig.acknowledging(first, rig.deliver(first, rig.b), rig.a)
     receive = rig.receiving(second, rig.b)
     for chain in (rig.a, rig.b):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ibc_rig import SECOND, Rig, Say, attributes, channel_path, refused, sent, unreceived_path
+from ibc_rig import SECOND, TRUSTING_PERIOD, Rig, Say, attributes, channel_path, refused, sent, unreceived_path
 from meshsec_core.ibc.channel import CHANNELS, ChannelCloseInit
 from meshsec_core.ibc.connection import ORDERED
 from meshsec_core.ibc.packet import COMMITMENTS
@@ -125,6 +125,15 @@ def test_a_packet_that_was_not_sent_is_not_given_back(rig: Rig, changes: dict[st
     message = rig.timing_out(packet, rig.a)
     with refused(rig.a, code):
         rig.a.send("relayer", replace(message, packet=replace(packet, **changes)))
+
+
+def test_an_expired_client_gives_nothing_back(rig: Rig) -> None:
+    packet = say(rig)
+    wait(rig)
+    message = rig.timing_out(packet, rig.a)
+    rig.a.block(time_step=TRUSTING_PERIOD)
+    with refused(rig.a, "ibc/client-not-active"):
+        rig.a.send("relayer", message)
 
 
 def test_the_absence_of_another_receipt_gives_nothing_back(rig: Rig) -> None:
