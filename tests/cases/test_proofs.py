@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.merkle.ics23 import IAVL_SPEC, NESTED_SPECS, check, verify_absence, verify_value
-from meshsec_core.kernel.merkle.operations import apply_leaf, hashed
+from meshsec_core.kernel.merkle.ics23 import IAVL_SPEC, NESTED_SPECS, check, verify_absence, verify_non_membership, verify_value
+from meshsec_core.kernel.merkle.operations import apply_leaf, calculate, hashed
 from meshsec_core.kernel.store.state import State
 from meshsec_core.kernel.wire.ics23 import (
     TENDERMINT_SPEC,
@@ -135,6 +135,41 @@ def test_two_leaves_under_one_path_are_no_neighbours() -> None:
     assert refusal_of(verify_absence, alone.app_hash(0), "ibc", b"_", bent(twice, outer)) == "proof/out-of-order"
 
 
+def test_leaves_that_lie_in_the_wrong_order_show_no_gap() -> None:
+    """Given a hand-made tree with `b` left of `a`: their paths part in the wrong direction."""
+    hashes = {key: apply_leaf(TENDERMINT_SPEC.leaf_spec, key, b"v") for key in (b"a", b"b")}
+    left = ExistenceProof(b"a", b"v", TENDERMINT_SPEC.leaf_spec, (InnerOp(1, b"\x01" + hashes[b"b"]),))
+    right = ExistenceProof(b"b", b"v", TENDERMINT_SPEC.leaf_spec, (InnerOp(1, b"\x01", hashes[b"a"]),))
+    assert calculate(left) == calculate(right)
+    lie = NonExistenceProof(b"aa", left, right)
+    assert refusal_of(verify_non_membership, TENDERMINT_SPEC, calculate(left), lie, b"aa") == "proof/not-neighbours"
+
+
+def test_one_leaf_read_in_two_ways_shows_no_gap() -> None:
+    """Under a spec that puts no lengths in front, `a`=`bc` and `ab`=`c` are one leaf."""
+    spec = replace(TENDERMINT_SPEC, leaf_spec=LeafOp(1, 0, 0, 0, b"\x00"))
+    left = ExistenceProof(b"a", b"bc", spec.leaf_spec, D.path)
+    right = ExistenceProof(b"ab", b"c", spec.leaf_spec, D.path)
+    assert calculate(left) == calculate(right)
+    lie = NonExistenceProof(b"aa", left, right)
+    assert refusal_of(verify_non_membership, spec, calculate(left), lie, b"aa") == "proof/not-neighbours"
+
+
+def test_a_proof_that_is_cut_anywhere_is_refused_or_is_a_shorter_proof_in_its_one_spelling() -> None:
+    for proof in (D, existing("e"), OUTER):
+        raw = encode(proof)
+        shorter = 0
+        for size in range(len(raw)):
+            try:
+                found = decode(ExistenceProof, raw[:size])
+            except Rejected:
+                continue
+            assert encode(found) == raw[:size]
+            assert found.path == proof.path[: len(found.path)] != proof.path
+            shorter += 1
+        assert shorter == len(proof.path)
+
+
 def test_a_proof_is_checked_by_the_specs_that_are_handed_in() -> None:
     assert refusal_of(verify_value, ROOT, "bank", b"d", b"d", bent(D), NESTED_SPECS) == ""
     assert refusal_of(verify_value, ROOT, "bank", b"d", b"d", bent(D), (IAVL_SPEC, TENDERMINT_SPEC)) == "proof/bad-leaf"
@@ -153,6 +188,26 @@ def test_an_operation_that_is_not_offered_is_refused() -> None:
     assert refusal_of(apply_leaf, LeafOp(hash=1, length=7), b"k", b"v") == "proof/wrong-size"
     assert refusal_of(apply_leaf, LeafOp(1, 1, 1, 8), b"k", b"v") == "proof/wrong-size"
     assert apply_leaf(LeafOp(1, 1, 1, 7), b"k", b"v") == apply_leaf(LeafOp(1, 1, 1, 0), b"k", b"v")
+
+
+@pytest.mark.parametrize(
+    ("steps", "accepted"),
+    [
+        (["02040220"], True),
+        (["02040220", "04060220"], True),
+        (["02040220", "02060220"], False),
+        (["04040220", "04060220"], True),
+        (["00040220"], False),
+        (["0204022020"], False),
+        (["020402"], False),
+        (["02040220" + "00" * 32 + "20"], True),
+        (["02040220" + "00" * 32], False),
+    ],
+)
+def test_a_step_of_an_iavl_path_is_as_high_as_it_lies_and_quotes_whole_children(steps: list[str], accepted: bool) -> None:
+    leaf = replace(IAVL_SPEC.leaf_spec, prefix=bytes.fromhex("000202"))
+    path = tuple(InnerOp(1, bytes.fromhex(prefix)) for prefix in steps)
+    assert refusal_of(check, IAVL_SPEC, ExistenceProof(b"k", b"v", leaf, path)) == ("" if accepted else "proof/bad-step")
 
 
 @pytest.mark.parametrize(

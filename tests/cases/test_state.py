@@ -115,6 +115,14 @@ def test_absence_is_proven_in_a_store_that_holds_its_sentinel_only() -> None:
         verify_absence(state.app_hash(0), "ibc", key.encode(), proof)
 
 
+def test_the_state_before_genesis_is_no_height() -> None:
+    state = three_heights()
+    for height in (-1, -2):
+        with pytest.raises(Rejected) as refusal:
+            state.at(height)
+        assert refusal.value.code == "state/pruned"
+
+
 def test_heights_are_forgotten_when_there_are_more_than_are_kept() -> None:
     state = three_heights(keep=2)
     assert state.at(1).get("bank/b") == b"2"

@@ -191,13 +191,13 @@ def _bit(key: bytes, index: int, mask: int) -> int:
 
 
 def _fork(one: bytes, other: bytes) -> tuple[int, int]:
-    """Return (index, mask) of the first bit in which two keys differ; for equal keys a place behind all bits of theirs."""
+    """Return (index, mask) of the first bit in which two keys differ; for equal keys their closing bit."""
     shared = min(len(one), len(other))
     difference = int.from_bytes(one[:shared]) ^ int.from_bytes(other[:shared])
     if difference:
         highest = difference.bit_length() - 1
         return 2 * (shared - (highest >> 3)) - 1, 1 << (highest & 7)
-    return 2 * shared, 0 if len(one) == len(other) else 1
+    return 2 * shared, 1
 
 
 def _above(index: int, mask: int, branch: Branch) -> bool:

@@ -186,7 +186,7 @@ class State:
         """Return the state that would follow if these paths got these values, or were removed where the value is None. Pure.
 
         Raises:
-            InvariantViolated: a path belongs to no store, is not printable ASCII or a sentinel's; a value is empty.
+            InvariantViolated: a path belongs to no store, is not printable ASCII or is a sentinel's; a key or value is empty.
         """
         snapshot = self._snapshots[self.height]
         grouped = _group(changes, self._latest)
@@ -277,7 +277,7 @@ def _split(path: str) -> tuple[str, bytes]:
 def _written(path: str, stores: Mapping[str, object]) -> tuple[str, bytes]:
     """Split a path that is written, after checking it."""
     store, key = _split(path)
-    if store not in stores or not key or not (path.isascii() and path.isprintable()):
+    if store not in stores or not (path.isascii() and path.isprintable()):
         raise InvariantViolated(f"{path!r} cannot be written")
     return store, key
 
