@@ -390,6 +390,7 @@ def test_each_update_forgets_at_most_the_oldest_state_and_only_if_it_has_expired
     show(rig, rig.b.client_header(at(6), height=7))
     assert heights(rig) == [at(3), at(4), at(5), at(6), at(7)]
     assert not CONSENSUS_STATES.has(rig.a.state, ID, at(2))
+    assert rig.a.query("ibc/clients")[0].oldest_height == at(3)
 
 
 def test_a_header_can_be_verified_without_being_kept(rig: Rig) -> None:

@@ -55,8 +55,8 @@ class ClientView(msgspec.Struct, frozen=True):
     expires: int
     """When the client expires if it learns nothing more, in nanoseconds of this chain's block time."""
     trusting_period: int
-    heights: tuple[Height, ...]
-    """All heights that can serve as trusted height, ascending."""
+    oldest_height: Height
+    """The least height that is still known."""
 
 
 class ConnectionView(msgspec.Struct, frozen=True):
@@ -203,7 +203,7 @@ def _client(view: View, client_id: str) -> ClientView:
         latest.timestamp if latest else 0,
         tendermint.expiry(state, latest) if latest else 0,
         state.trusting_period,
-        tuple(height for height, _ in client.known_heights(view.store, client_id)),
+        next(client.known_heights(view.store, client_id))[0],
     )
 
 
