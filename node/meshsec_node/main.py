@@ -132,7 +132,8 @@ async def _serve(settings: Settings, genesis: Genesis, storage: SqliteStorage, l
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.end)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, server.end)
     gc.collect()
     gc.freeze()
     port = listener.getsockname()[1]

@@ -105,7 +105,6 @@ class SqliteStorage:
                 put.pop(write.key, None)
                 drop.add(write.key)
             else:
-                drop.discard(write.key)
                 put[write.key] = write.value
         try:
             self._base.execute("BEGIN IMMEDIATE")

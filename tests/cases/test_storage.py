@@ -62,7 +62,7 @@ def test_rows_are_there_after_the_file_is_opened_again(tmp_path: Path) -> None:
 def test_a_batch_that_fails_half_way_leaves_no_row(tmp_path: Path) -> None:
     storage = SqliteStorage(tmp_path / "chain.db")
     with pytest.raises(InvariantViolated):
-        storage.apply([put(b"k", b"v"), put(b"l", b"v", Table.WAL), Write("no_such_table", b"k", b"v")])  # type: ignore[arg-type]
+        storage.apply([put(b"k", b"v"), put(b"l", ["no bytes"], Table.WAL)])  # type: ignore[arg-type]
     assert list(storage.scan(Table.STATE)) == list(storage.scan(Table.WAL)) == []
     storage.apply([put(b"k", b"v")])
     assert storage.get(Table.STATE, b"k") == b"v"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import httpx
 import pytest
 
 from meshsec_core.consensus.commits import verify_commit
@@ -228,6 +229,19 @@ def test_bad_input_has_a_stable_code_and_changes_nothing(
         found, answer = client.transport.get(path) if body is None else client.transport.post(path, body)
         assert (found, answer["code"], sorted(answer)) == (status, code, ["code", "facts", "message"])
         assert (client.get("/v1/status"), client.account("alice")) == before
+
+
+def test_a_body_that_grows_above_the_limit_is_cut_off_whatever_was_announced(idle: NodeProcess) -> None:
+    pieces = (b" " * 10_000 for _ in range(10))
+    answer = httpx.post(f"{idle.url}/v1/txs", content=pieces)
+    assert (answer.status_code, answer.json()["code"]) == (413, "http/body-too-large")
+
+
+def test_a_body_that_is_announced_above_the_limit_is_refused_before_it_is_read(idle: NodeProcess) -> None:
+    host, _, port = idle.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        line.sendall(b"POST /v1/txs HTTP/1.1\r\nhost: chain\r\ncontent-length: 1000000\r\n\r\n")
+        assert line.recv(12) == b"HTTP/1.1 413"
 
 
 def test_a_chain_that_is_not_for_development_takes_no_orders(tmp_path: Path) -> None:
