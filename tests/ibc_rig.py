@@ -11,15 +11,15 @@ after the block before. Relaying is done by hand: `deliver`, `acknowledge` and `
 events of the sender.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from msgspec.structs import replace
 
 from harness import Chain, key_of
+from ibc_events import attribute
+from ibc_probe import PROBE
 from meshsec_core.consensus.validators import ValidatorSet
 from meshsec_core.ibc.channel import ChannelOpenAck, ChannelOpenConfirm, ChannelOpenInit, ChannelOpenTry
 from meshsec_core.ibc.client import CreateClient, UpdateClient
@@ -32,14 +32,13 @@ from meshsec_core.ibc.connection import (
     ConnectionOpenTry,
 )
 from meshsec_core.ibc.module import IBC
-from meshsec_core.ibc.packet import Acknowledgement, RecvPacket, send_packet, write_acknowledgement
+from meshsec_core.ibc.packet import Acknowledgement, RecvPacket
 from meshsec_core.ibc.tendermint import PROOF_SPECS
 from meshsec_core.ibc.timeout import Timeout
 from meshsec_core.ibc.transfer import TRANSFER
 from meshsec_core.kernel.crypto import PrivateKey, sha256
-from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.kernel.store.state import State
-from meshsec_core.kernel.types import SECOND, Denom
+from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.hashes import consensus_hash, data_hash, header_hash, vote_sign_bytes
 from meshsec_core.kernel.wire.ibc import (
     CLIENT_STATE_URL,
@@ -65,86 +64,14 @@ from meshsec_core.kernel.wire.tendermint import (
     PartSetHeader,
     SignedHeader,
 )
-from meshsec_core.modules import bank
 from meshsec_core.modules.bank import BANK
-from meshsec_core.runtime.module import Ctx, Event, Module, Msg, Port
+from meshsec_core.runtime.module import Event, Module
 
 DAY = 86_400 * SECOND
 TRUSTING_PERIOD = 14 * DAY
 UNBONDING_PERIOD = 21 * DAY
 DRIFT = 30 * SECOND
 TIMEOUT = 600 * SECOND
-
-
-class Say(Msg, frozen=True, tag="probe/Say"):
-    """Send a packet of this application."""
-
-    channel: str
-    data: bytes
-    timeout_height: Height = Height()
-    timeout_timestamp: int = 0
-    port: str = "probe"
-
-
-class Answer(Msg, frozen=True, tag="probe/Answer"):
-    """Acknowledge a packet late."""
-
-    packet: Packet
-    acknowledgement: bytes
-
-
-def _say(ctx: Ctx, msg: Say) -> None:
-    send_packet(ctx, msg.port, msg.channel, msg.data, msg.timeout_height, msg.timeout_timestamp)
-
-
-def _answer(ctx: Ctx, msg: Answer) -> None:
-    write_acknowledgement(ctx, msg.packet, msg.acknowledgement)
-
-
-def _agree(ordering: str, version: str) -> str:
-    if version == "refuse":
-        raise Rejected("probe/refused-version", ordering=ordering)
-    return version or "probe-1"
-
-
-def _note(ctx: Ctx, what: str, packet: Packet) -> None:
-    key = f"probe/{what}"
-    ctx.store.set(key, (ctx.store.get(key) or b"") + b"%d:%s " % (packet.sequence, packet.data))
-
-
-def _receive(ctx: Ctx, packet: Packet) -> bytes:
-    _note(ctx, "received", packet)
-    ctx.emit("probe/received", sequence=packet.sequence)
-    if packet.data == b"refuse":
-        raise Rejected("probe/refused", sequence=packet.sequence)
-    return b"" if packet.data == b"later" else b"ok:" + packet.data
-
-
-def _acknowledged(ctx: Ctx, packet: Packet, acknowledgement: bytes) -> None:
-    _note(ctx, "acknowledged", replace(packet, data=acknowledgement))
-
-
-def _closing(ctx: Ctx, port: str, channel: str) -> None:
-    ctx.store.set(f"probe/closed/{channel}", port.encode())
-
-
-def _opened(ctx: Ctx, _port: str, channel: str, *said: str) -> None:
-    ctx.store.set(f"probe/opened/{channel}", ",".join(("open", *said)).encode())
-
-
-_PORT = Port(
-    on_open_init=lambda ctx, ordering, hop, port, channel, their_port, version: _agree(ordering, version),
-    on_open_try=lambda ctx, ordering, hop, port, channel, their_port, their_channel, version: _agree(ordering, version),
-    on_open_ack=_opened,
-    on_open_confirm=_opened,
-    on_close_init=_closing,
-    on_close_confirm=_closing,
-    on_receive=_receive,
-    on_acknowledge=_acknowledged,
-    on_timeout=lambda ctx, packet: _note(ctx, "timed-out", packet),
-)
-
-PROBE: Module[None] = Module("probe", handlers={Say: _say, Answer: _answer}, ports={"probe": _PORT}, stores=("probe",))
 
 MODULES: tuple[Module[Any], ...] = (BANK, IBC, TRANSFER, PROBE)
 
@@ -444,46 +371,3 @@ def unreceived_path(packet: Packet, ordered: bool = False) -> str:
     """Return what shows that a packet was not received."""
     place = f"ports/{packet.destination_port}/channels/{packet.destination_channel}"
     return f"ibc/nextSequenceRecv/{place}" if ordered else f"ibc/receipts/{place}/sequences/{packet.sequence}"
-
-
-def attributes(events: list[Event], kind: str) -> Mapping[str, str]:
-    """Return the attributes of the one event of a type."""
-    found = [event for event in events if event.type == kind]
-    if len(found) != 1:
-        raise InvariantViolated(f"{len(found)} events of type {kind} among {[event.type for event in events]}")
-    return dict(found[0].attributes)
-
-
-def attribute(events: list[Event], kind: str, name: str) -> str:
-    """Return one attribute of the one event of a type."""
-    return attributes(events, kind)[name]
-
-
-def sent(events: list[Event]) -> Packet:
-    """Read the packet that was sent from its event, as a relayer does."""
-    said = attributes(events, "send_packet")
-    return Packet(
-        int(said["packet_sequence"]),
-        said["packet_src_port"],
-        said["packet_src_channel"],
-        said["packet_dst_port"],
-        said["packet_dst_channel"],
-        bytes.fromhex(said["packet_data_hex"]),
-        Height.parse(said["packet_timeout_height"]),
-        int(said["packet_timeout_timestamp"]),
-    )
-
-
-def supply(chain: Chain, denom: str) -> int:
-    """Return how much of a denomination exists."""
-    return bank.supply(chain.state, Denom(denom))
-
-
-@contextmanager
-def refused(chain: Chain, code: str) -> Iterator[None]:
-    """Expect a refusal with this code that leaves no trace in the chain's state."""
-    before = chain.snapshot()
-    with pytest.raises(Rejected) as refusal:
-        yield
-    assert refusal.value.code == code, str(refusal.value)
-    assert chain.snapshot() == before

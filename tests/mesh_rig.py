@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness import SELF_BOND, Chain
-from ibc_rig import UNBONDING_PERIOD, attribute, attributes
+from ibc_events import attribute, attributes
+from ibc_rig import UNBONDING_PERIOD
 from meshsec_core.consensus.validators import ValidatorSet
 from meshsec_core.ibc import client
 from meshsec_core.ibc.channel import ChannelOpenAck, ChannelOpenConfirm, ChannelOpenInit, ChannelOpenTry

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ibc_rig import TRUSTING_PERIOD, Rig, attributes, channel_path, refused
+from ibc_events import attributes, refused
+from ibc_rig import TRUSTING_PERIOD, Rig, channel_path
 from meshsec_core.ibc.channel import (
     CHANNELS,
     NEXT_ACKNOWLEDGE,

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ibc_rig import SECOND, TRUSTING_PERIOD, Rig, Say, attributes, channel_path, refused, sent, unreceived_path
+from ibc_events import attributes, refused, sent
+from ibc_probe import Say
+from ibc_rig import SECOND, TRUSTING_PERIOD, Rig, channel_path, unreceived_path
 from meshsec_core.ibc.channel import CHANNELS, ChannelCloseInit
 from meshsec_core.ibc.connection import ORDERED
 from meshsec_core.ibc.packet import COMMITMENTS

@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from harness import GENESIS_TIME
-from ibc_rig import DAY, SECOND, Rig, attributes, refused, sent, supply
+from ibc_events import attributes, refused, sent, supply
+from ibc_rig import DAY, SECOND, Rig
 from meshsec_core.ibc.packet import send_packet
 from meshsec_core.ibc.transfer import (
     DEFAULT_TIMEOUT,

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ibc_rig import SECOND, IbcChain, Rig, Say, sent, supply, update_client
+from ibc_events import sent, supply
+from ibc_probe import Say
+from ibc_rig import SECOND, IbcChain, Rig, update_client
 from meshsec_core.ibc.client import UpdateClient
 from meshsec_core.ibc.packet import RecvPacket
 from meshsec_core.ibc.transfer import ESCROWS, Transfer, read_tokens
