@@ -94,9 +94,9 @@ def calculate(proof: ExistenceProof) -> bytes:
     """Return the hash that a proof leads to. It says nothing unless the proof has the form of the tree: see `ics23.check`.
 
     Raises:
-        Rejected: as `apply_leaf`.
+        Rejected: as `apply_leaf` and `apply_step`.
     """
     digest = apply_leaf(proof.leaf, proof.key, proof.value)
     for step in proof.path:
-        digest = hashed(step.hash, step.prefix + digest + step.suffix)
+        digest = apply_step(step, digest)
     return digest
