@@ -1,34 +1,53 @@
 """Two simulated chains, real to the last signature, and a relayer between them that can be killed, blinded and pestered.
 
-    pair = Pair()
-    pair.settle()
-    pair.send("osmosis", "alice", Transfer(...))
-    pair.settle()
+pair = Pair()
+pair.settle()
+pair.send("osmosis", "alice", Transfer(...))
+pair.settle()
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from ibc_probe import PROBE
 from meshsec.world.sim_chain import SimChain
+from meshsec_core.app import fingerprint
 from meshsec_core.ibc.transfer import PORT, VERSION
 from meshsec_core.kernel import codec
+from meshsec_core.kernel.crypto import MemoVerifier
 from meshsec_core.kernel.types import SECOND
-from meshsec_core.runtime.module import Msg
+from meshsec_core.replica.replica import Replica
+from meshsec_core.runtime.module import Module, Msg
 from meshsec_core.runtime.tx import make_tx
+from meshsec_core.security.model import SecurityModel
+from meshsec_core.security.models import MODELS
 from meshsec_node.views.local import LocalTransport
 from meshsec_relayer.config import ChainConfig, ChannelConfig, PathConfig, RelayerConfig
 from meshsec_relayer.courier import Courier
 from meshsec_relayer.engine.boundary import Log
 from meshsec_relayer.store import MemoryStore
 from meshsec_sdk import names
-from meshsec_sdk.mesh_file import GENESIS_TIME, genesis_of, topology
+from meshsec_sdk.mesh_file import GENESIS_TIME, consensus_keys, genesis_of, topology
 
 TRANSFER = ChannelConfig(proposer="a", port=PORT, counterparty_port=PORT, version=VERSION)
 
+PROBE_MODEL = SecurityModel("probe", "a test application", PROBE, Module("probe/nothing"))
+
+UNORDERED_PROBE = ChannelConfig(proposer="a", port="probe", counterparty_port="probe")
+ORDERED_PROBE = ChannelConfig(proposer="a", port="probe", counterparty_port="probe", ordering="ORDER_ORDERED")
+
 Meddle = Callable[[str, str], bool]
 """(chain, path) -> whether the answer to this request is lost after the chain has heard it."""
+
+
+class ProbedChain(SimChain):
+    """A simulated chain that also runs the test application `probe`."""
+
+    def _open(self) -> Replica:
+        models = {PROBE_MODEL.name: PROBE_MODEL, **MODELS}
+        return Replica.open(self._genesis, consensus_keys(self.spec), self.storage, verify=MemoVerifier(), models=models)
 
 
 class Wire:
@@ -56,9 +75,10 @@ class Wire:
 
 
 class Pair:
-    """osmosis and juno, without any shared-security model unless asked for."""
+    """osmosis and juno. Beside token transfer they run the test application and, if asked, Mesh Security."""
 
-    def __init__(self, channels: tuple[ChannelConfig, ...] = (TRANSFER,), models: Mapping[str, str] | None = None, **config: Any) -> None:
+    def __init__(self, channels: tuple[ChannelConfig, ...] = (TRANSFER,), *, mesh: bool = False, **config: Any) -> None:
+        chosen = {PROBE_MODEL.name: PROBE_MODEL, **(MODELS if mesh else {})}
         self.mesh = topology("pair")
         self.now = GENESIS_TIME
         self.requests: list[tuple[str, str]] = []
@@ -68,9 +88,8 @@ class Pair:
         self.nodes: dict[str, SimChain] = {}
         for chain in self.mesh.chains:
             genesis = genesis_of(self.mesh, chain.name)
-            if models is not None:
-                genesis = msgspec.structs.replace(genesis, models=dict(models))
-            self.nodes[chain.name] = SimChain(chain, genesis, self.mesh)
+            genesis = msgspec.structs.replace(genesis, models={name: fingerprint(model) for name, model in chosen.items()})
+            self.nodes[chain.name] = ProbedChain(chain, genesis, self.mesh)
         chains = {chain.name: ChainConfig("", chain.names.chain_id, chain.names.prefix) for chain in self.mesh.chains}
         self.config = RelayerConfig("main", chains, (PathConfig("osmosis", "juno", channels),), **config)
         self.store = MemoryStore()

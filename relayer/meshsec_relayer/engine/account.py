@@ -15,7 +15,7 @@ from meshsec_core.runtime.tx import make_tx
 from meshsec_relayer.engine.answers import AccountAnswer, ReceiptAnswer
 from meshsec_relayer.engine.boundary import Reply, Request
 from meshsec_relayer.engine.chain import Chain
-from meshsec_relayer.engine.tasks import BAD_ANSWER, UNREACHABLE, Task, Tasks, Until, ask, get, problem, read
+from meshsec_relayer.engine.tasks import BAD_ANSWER, UNREACHABLE, Problem, Task, Tasks, Until, ask, get, problem, read
 
 LOST = "relayer/transaction-lost"
 """The chain does not know the transaction, and its sequence is used up: sign again."""
@@ -101,10 +101,10 @@ class Account:
             self._serving += 1
         if isinstance(offered, Outcome):
             return offered
-        key = sha256(offered).hex()
+        key, raw = offered
         sent(key)
         try:
-            outcome = yield from self._see_through(key, offered)
+            outcome = yield from self._see_through(key, raw)
         finally:
             self.chain.awaited.pop(key, None)
             self.chain.receipts.pop(key, None)
@@ -112,24 +112,25 @@ class Account:
             self._sequence = None
         return outcome
 
-    def _offer(self, msgs: tuple[Msg, ...]) -> Task[bytes | Outcome]:
-        """Sign and post until the chain has accepted or refused; return the accepted bytes, or the refusal."""
-        refused = Outcome(LOST)
+    def _offer(self, msgs: tuple[Msg, ...]) -> Task[tuple[str, bytes] | Outcome]:
+        """Sign and post until the chain has accepted or refused; return what it accepted with its hash, or the refusal."""
+        refused = Problem(LOST)
         for _ in range(4):
             sequence = yield from self._next_sequence()
             raw = make_tx(self._key, self.chain.prefix, ChainId(self.chain.chain_id), sequence, msgs)
+            key = sha256(raw).hex()
+            self.chain.awaited[key] = self.chain.height
             self._submitted(len(msgs))
-            reply = yield from self._post(raw)
-            if _accepted(reply):
+            problem_or_none = yield from self._post(key, raw)
+            if problem_or_none is None:
                 self._sequence = sequence + 1
-                self.chain.awaited[sha256(raw).hex()] = self.chain.height
-                return raw
-            said = problem(reply)
-            refused = Outcome(said.code, said.facts)
-            if said.code != WRONG_SEQUENCE:
-                return refused
+                return key, raw
+            del self.chain.awaited[key]
+            refused = problem_or_none
+            if refused.code != WRONG_SEQUENCE:
+                break
             self._sequence = None
-        return refused
+        return Outcome(refused.code, refused.facts)
 
     def _next_sequence(self) -> Task[int]:
         while self._sequence is None:
@@ -137,13 +138,36 @@ class Account:
             self._sequence = found.next_sequence
         return self._sequence
 
-    def _post(self, raw: bytes) -> Task[Reply]:
-        """Post the same bytes until the chain says yes or no."""
+    def _post(self, key: str, raw: bytes) -> Task[Problem | None]:
+        """Post the same bytes until the chain says yes or no; return why not, or None.
+
+        A wrong sequence is no refusal if an earlier post of these bytes, whose answer was lost, has used it up.
+        """
+        uncertain = False
         while True:
             reply = yield from ask(Request(self.chain.name, "/v1/txs", raw))
-            if _accepted(reply) or problem(reply).code not in BUSY:
-                return reply
-            yield from self._tasks.rest(PAUSE, f"{self.chain.name} to take transactions again")
+            if _accepted(reply):
+                return None
+            said = problem(reply)
+            if said.code in BUSY:
+                uncertain = uncertain or said.code in (UNREACHABLE, BAD_ANSWER)
+                yield from self._tasks.rest(PAUSE, f"{self.chain.name} to take transactions again")
+            elif said.code == WRONG_SEQUENCE and uncertain and (yield from self._included(key)):
+                return None
+            else:
+                return said
+
+    def _included(self, key: str) -> Task[bool]:
+        """Ask until the chain says whether a block holds a transaction; keep its receipt."""
+        while key not in self.chain.receipts:
+            found = yield from ask(Request(self.chain.name, f"/v1/txs/{key}"))
+            if found.status == 404:
+                return False
+            if found.status == 200:
+                self.chain.receipts[key] = read(found, ReceiptAnswer, self.chain.name)
+            else:
+                yield from self._tasks.rest(PAUSE, f"{self.chain.name} to answer")
+        return True
 
     def _see_through(self, key: str, raw: bytes) -> Task[Outcome]:
         chain = self.chain
@@ -153,13 +177,9 @@ class Account:
                 return _outcome(chain.receipts[key])
             reply = yield from ask(Request(chain.name, "/v1/txs", raw))
             said = problem(reply).code
-            if _accepted(reply) or said in BUSY or key in chain.receipts:
+            if _accepted(reply) or said in BUSY or (yield from self._included(key)):
                 continue
-            found = yield from ask(Request(chain.name, f"/v1/txs/{key}"))
-            if found.status == 200:
-                return _outcome(read(found, ReceiptAnswer, chain.name))
-            if found.status == 404:
-                return Outcome(LOST if said == WRONG_SEQUENCE else said, hash=key)
+            return Outcome(LOST if said == WRONG_SEQUENCE else said, hash=key)
 
     def _another_look(self, waiting: bool, end: int) -> Until:
         chain, looks = self.chain, self.chain.looks

@@ -250,10 +250,11 @@ class Engine:
     # Durability and telling
 
     def _save(self) -> None:
-        """Make what has been learnt durable: orders and names at once, cursors now and then."""
+        """Make what has been learnt durable: orders and names at once, cursors now and then and when all is settled."""
         names = [(path.name, path.image) for path in self.paths.values()]
         cursors = [(chain.generation, chain.scanned // SAVE_EVERY) for chain in self.chains.values()]  # rounds down
-        looks = (names, cursors, self.controls.version)
+        quiet = not any(path.book.entries for path in self.paths.values()) and not any(one.waiting for one in self.accusers)
+        looks = (names, cursors, self.controls.version, quiet)
         if looks != self._looked_durable:
             self._looked_durable = looks
             image = self._image()
