@@ -31,7 +31,11 @@ GENESIS_TIME = 1_735_689_600 * 10**9
 
 VALIDATORS = 4
 SELF_BOND = 1_000_000_000
-"""Base units that each default validator has bonded at genesis."""
+"""Base units that each validator has bonded at genesis, if nothing else is said."""
+SMALL_BOND = 100_000_000
+"""The same on all chains of a topology but the first: what a large chain lends to a small one is worth seeing."""
+NO_INFLATION = {"mint": {"inflation_bps": 0}}
+"""Topologies start without inflation, so that every balance can be explained by hand."""
 USER_COINS = 1_000_000_000
 FAUCET_COINS = 10_000_000_000
 """Little beside the stake, because inflation pays the stakers for every coin there is."""
@@ -108,8 +112,10 @@ class MeshSpec(msgspec.Struct, frozen=True):
 
 
 def default_chain(chain: ChainName) -> ChainSpec:
-    """Describe a chain with nothing but defaults."""
-    return ChainSpec(chain, tuple(ValidatorSpec(f"val-{index}") for index in range(VALIDATORS)))
+    """Describe a chain of a topology: four validators, a tenth of the stake unless it is the first of the list."""
+    bond = SELF_BOND if chain == names.CHAINS[0] else SMALL_BOND
+    validators = tuple(ValidatorSpec(f"val-{index}", bond) for index in range(VALIDATORS))
+    return ChainSpec(chain, validators, params=NO_INFLATION)
 
 
 def both_ways(pairs: Iterable[tuple[str, str]]) -> tuple[LinkSpec, ...]:

@@ -6,6 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from meshsec_core.kernel import codec
+from meshsec_core.kernel.crypto import sha256
 from meshsec_core.kernel.errors import Rejected
 from meshsec_node.runner import Runner
 from meshsec_node.settings import BlockMode
@@ -74,9 +75,12 @@ def _nanoseconds(name: str, text: str) -> int:
 async def send(runner: Runner, request: Request) -> Reply:
     """Sign messages with a user's development key, wait for the block and answer with the receipt; 422 if they were refused.
 
-    In manual mode, or if no block comes, the answer is 202 with the hash.
+    In manual mode, or if no block comes, the answer is 202 with the hash. An order with a sequence may be sent again.
     """
-    found = runner.submit(compose(runner, request.body))
+    raw = compose(runner, request.body)
+    found = sha256(raw)
+    if not runner.replica.is_waiting(found) and runner.replica.receipt(found) is None:
+        runner.submit(raw)
     receipt = None if runner.mode is BlockMode.MANUAL else await runner.receipt_of(found, WAIT_SECONDS)
     if receipt is None:
         return Reply({"hash": found.hex(), "height": runner.replica.height}, 202)

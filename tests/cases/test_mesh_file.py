@@ -45,7 +45,7 @@ def test_a_default_chain_has_four_validators_and_five_users_with_coins() -> None
     juno = names.chain_name("juno")
     assert (genesis.chain_id, genesis.prefix, genesis.denom, genesis.time) == ("juno-1", "juno", "ujuno", mesh_file.GENESIS_TIME)
     assert [validator.name for validator in genesis.validators] == ["val-0", "val-1", "val-2", "val-3"]
-    assert {validator.tokens for validator in genesis.validators} == {mesh_file.SELF_BOND}
+    assert {validator.tokens for validator in genesis.validators} == {mesh_file.SMALL_BOND}
     rich = {alias: genesis.balances[names.address(alias, juno)] for alias in (*names.USERS, "relayer/main")}
     assert set(rich) == {*names.USERS, "relayer/main"}
     assert all(coins == {"ujuno": mesh_file.USER_COINS} for coins in rich.values())

@@ -162,7 +162,7 @@ def test_with_a_third_of_the_power_down_the_chain_stops_says_why_and_resumes_aft
     for name in ("val-0", "val-1"):
         rig.replica.fault("down", name)
     assert not rig.chain.make_block(rig.now + SECOND)
-    assert rig.chain.reasons() == ["validators with 200000000 of 400000000 power are up; more than two thirds are needed"]
+    assert rig.chain.reasons() == ["validators with 2000000000 of 4000000000 power are up; more than two thirds are needed"]
     assert rig.replica.height == 2
     rig.now += 2 * SECOND
     rig.chain.heal(None, rig.now)

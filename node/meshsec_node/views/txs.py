@@ -41,6 +41,8 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     msgs: tuple[dict[str, Any], ...]
     fee: int = 0
     memo: str = ""
+    sequence: int | None = None
+    """The sequence to sign with, so that an order whose answer was lost can be sent again without harm; the next one by default."""
 
 
 def submit(node: Node, request: Request) -> Reply:
@@ -88,7 +90,9 @@ def compose(node: Node, body: bytes) -> bytes:
     """
     order = read_order(body)
     key = names.key_of(order.sender, node.aliases.chain.name)
-    sequence = node.replica.next_sequence(Address(node.aliases.address(order.sender)))
+    sequence = order.sequence
+    if sequence is None:
+        sequence = node.replica.next_sequence(Address(node.aliases.address(order.sender)))
     genesis = node.replica.genesis
     return make_tx(key, genesis.prefix, genesis.chain_id, sequence, read_msgs(node, order), fee=order.fee, memo=order.memo)
 

@@ -98,16 +98,19 @@ class SimWorld(World):
         """Sign, submit, and mine until the transaction is in a block."""
         node = self.nodes[chain.name]
         try:
-            tx_hash = txs.put(node, txs.compose(node, json.dumps(order).encode()))
+            raw = txs.compose(node, json.dumps(order).encode())
+            tx_hash = txs.put(node, raw)
+            for _ in range(PATIENCE):
+                self.mine()
+                if node.replica.receipt(tx_hash) is not None:
+                    found: dict[str, Any] = chain.get(f"/v1/txs/{tx_hash.hex()}")
+                    return found
+                if node.reasons():
+                    break
+                if not node.replica.is_waiting(tx_hash):
+                    txs.put(node, raw)
         except Rejected as refusal:
             raise TxRejected(refusal.code, {name: str(value) for name, value in refusal.facts.items()}) from None
-        for _ in range(PATIENCE):
-            self.mine()
-            if node.replica.receipt(tx_hash) is not None:
-                found: dict[str, Any] = chain.get(f"/v1/txs/{tx_hash.hex()}")
-                return found
-            if not node.replica.is_waiting(tx_hash) or node.reasons():
-                break
         raise TxRejected("tx/not-included", {"hash": tx_hash.hex(), "reasons": "; ".join(node.reasons())})
 
     # relayers
