@@ -259,6 +259,7 @@ class Order(Shape):
     msgs: list[dict[str, Any]] = Field(examples=[[{"@type": "bank/Send", "to": "bob", "denom": "uosmo", "amount": "5"}]])
     fee: Decimal = "0"
     memo: str = ""
+    sequence: Decimal | None = Field(None, description="To sign with; the next one by default.")
 
 
 class Simulated(Shape):

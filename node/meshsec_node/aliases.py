@@ -67,7 +67,7 @@ class Aliases:
         return {name: self.resolve(types.get(name), value, store, side) for name, value in spelled.items()}
 
     def address(self, text: str) -> str:
-        """Return the address behind a name here, or behind `juno/alice` on another chain; other texts are returned as they are."""
+        """Return the address behind a name here, or behind `juno/alice` on another chain; other texts are left as they are."""
         home, _, user = text.partition("/")
         if home in self.mesh and user in (*names.USERS, names.FAUCET):
             return names.address(user, self.mesh[home])

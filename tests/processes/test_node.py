@@ -69,6 +69,14 @@ def test_a_user_of_curl_alone_moves_coins_and_sees_them(client: Client) -> None:
     ).items()
 
 
+def test_an_order_that_names_its_sequence_may_be_sent_again_and_moves_coins_once(client: Client) -> None:
+    before = client.balance("bob")
+    msg = {"@type": "bank/Send", "to": "bob", "denom": "uosmo", "amount": "9"}
+    order = {"from": "alice", "msgs": [msg], "sequence": client.account("alice").next_sequence}
+    assert client.post("/v1/dev/send", order) == client.post("/v1/dev/send", order)
+    assert client.balance("bob") == before + 9
+
+
 def test_a_wallet_signs_by_itself_and_mends_a_sequence_that_somebody_else_used(client: Client) -> None:
     wallet = Wallet.named(client, "carol")
     first = wallet.send(give())

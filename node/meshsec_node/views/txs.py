@@ -42,7 +42,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fee: int = 0
     memo: str = ""
     sequence: int | None = None
-    """The sequence to sign with, so that an order whose answer was lost can be sent again without harm; the next one by default."""
+    """To sign with, so that an order whose answer was lost can be sent again without harm; the next one by default."""
 
 
 def submit(node: Node, request: Request) -> Reply:
