@@ -1,5 +1,7 @@
 """One simulated chain: consensus, crashes and misbehaviour, without a relayer."""
 
+from collections import deque
+
 import pytest
 from msgspec.structs import replace
 
@@ -12,7 +14,7 @@ from meshsec_core.modules import bank
 from meshsec_core.modules.bank import Send
 from meshsec_core.modules.staking.state import get_validator
 from meshsec_core.replica.chain import check_block
-from meshsec_core.replica.events import Tick
+from meshsec_core.replica.events import Deliver, Persist, Tick
 from meshsec_core.replica.replica import Replica
 from meshsec_core.replica.storage import Table
 from meshsec_core.runtime.tx import make_tx
@@ -184,6 +186,32 @@ def test_a_double_sign_is_found_punished_once_and_the_validator_never_votes_agai
     rig.blocks(3)
     assert get_validator(rig.replica.state, operator).tokens == after.tokens
     assert len(rig.replica.tip.validators) == 3
+
+
+def test_an_equivocators_other_vote_that_comes_first_does_not_hide_the_one_that_decides() -> None:
+    """Given one validator of four is down, and another precommits something else before the block
+    When the block needs that validator's vote for its quorum
+    Then it is decided with that vote in its commit, and the two votes become evidence
+    """
+    rig = Rig()
+    rig.blocks(2)
+    rig.replica.fault("down", "val-1")
+    rig.replica.fault("double-sign", "val-2")
+    now = rig.now + SECOND
+    effects = deque(rig.replica.handle(Tick(), now))
+    while effects:
+        match effects.popleft():
+            case Persist() as rows:
+                rig.chain.storage.apply(rows.writes)
+            case Deliver(proposals, votes):
+                effects.extend(rig.replica.handle(Deliver(proposals, votes[::-1]), now))
+            case _:
+                pass
+    assert (rig.replica.halted, rig.replica.height) == (None, 3)
+    signed = rig.replica.commit(3)
+    assert signed is not None
+    assert sorted(signature.flag for signature in signed.commit.signatures) == [FLAG_ABSENT] + [FLAG_COMMIT] * 3
+    assert len(list(rig.chain.storage.scan(Table.EVIDENCE))) == 1
 
 
 def test_a_block_that_lies_about_any_field_is_not_accepted() -> None:

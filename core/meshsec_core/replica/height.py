@@ -46,8 +46,8 @@ class Height:
         self.blocks: dict[BlockId, Block] = {}
         self._sealed: dict[Block, tuple[BlockId, bytes]] = {}
         self.decision: Decide | None = None
-        self.votes: dict[tuple[int, int, int], Vote] = {}
-        """First vote by (kind, round, position)."""
+        self.votes: dict[tuple[int, int, int], tuple[Vote, ...]] = {}
+        """Votes by (kind, round, position), one for each block or nil: an equivocator counts towards all it voted for."""
         self.conflicts: list[tuple[Vote, Vote]] = []
         self._proposals: list[Message] = []
         self._votes: list[Vote] = []
@@ -95,7 +95,8 @@ class Height:
 
     def commit_of(self, decision: Decide) -> Commit:
         """Build the commit from all precommits heard in the deciding round."""
-        votes = [vote for (kind, number, _), vote in self.votes.items() if kind == PRECOMMIT and number == decision.round]
+        heard = [cast for (kind, number, _), cast in self.votes.items() if kind == PRECOMMIT and number == decision.round]
+        votes = [vote for cast in heard for vote in cast]
         return make_commit(self.tip.validators, self.number, decision.round, decision.block, votes)
 
     # messages
@@ -117,9 +118,12 @@ class Height:
             check_vote(vote, self.tip.chain_id, self.tip.validators, self._verify)
         except Rejected:
             return False
-        first = self.votes.setdefault((vote.kind, vote.round, vote.index), vote)
-        if first.block_id != vote.block_id:
-            self.conflicts.append((first, vote))
+        place = (vote.kind, vote.round, vote.index)
+        cast = self.votes.get(place, ())
+        if all(vote.block_id != other.block_id for other in cast):
+            self.votes[place] = (*cast, vote)
+            if cast:
+                self.conflicts.append((cast[0], vote))
         return True
 
     def _hear(self, voter: Voter, wave: Deliver) -> None:
