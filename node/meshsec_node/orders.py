@@ -7,7 +7,6 @@ import msgspec
 
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import sha256
-from meshsec_core.kernel.crypto import sha256
 from meshsec_core.kernel.errors import Rejected
 from meshsec_node.runner import Runner
 from meshsec_node.settings import BlockMode
