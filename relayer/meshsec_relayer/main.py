@@ -96,6 +96,7 @@ def bind(config: RelayerConfig) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((config.host, config.port))
+        listener.listen(128)
     except OSError as error:
         listener.close()
         raise Rejected(PORT_IN_USE, host=config.host, port=config.port, reason=str(error.strerror)) from None

@@ -194,7 +194,7 @@ class LightClient:
             Rejected: `relayer/client-too-young` if the client knows nothing below that height; or a node does not answer.
         """
         prefix = CONSENSUS_STATES.key(self.id, "")
-        found = yield from listed(self.host, prefix)
+        (found,) = yield from listed(self.host, prefix)
         heights = {Height.parse(name).height: raw for name, raw in found.items() if name.count("/") == 0}
         below = max((known for known in heights if known < height), default=None)
         if below is None:

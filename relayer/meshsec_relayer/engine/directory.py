@@ -29,7 +29,17 @@ class Directory:
         """(port, channel id) to end."""
 
     def refresh(self) -> Task[None]:
-        """Look again.
+        """Look at connections and channels again.
+
+        Raises:
+            Rejected: the chain does not answer.
+        """
+        connections, channels = yield from listed(self.chain, _CONNECTIONS, _CHANNELS)
+        self.connections = {name: decode(ConnectionEnd, raw) for name, raw in connections.items()}
+        self.channels = {_name(rest): decode(Channel, raw) for rest, raw in channels.items()}
+
+    def find_clients(self) -> Task[None]:
+        """Look for new clients.
 
         Raises:
             Rejected: the chain does not answer.
@@ -40,10 +50,6 @@ class Directory:
         for name, raw in zip(new, states, strict=True):
             if raw is not None:
                 self.clients[name] = unwrap(raw, ClientState)
-        connections = yield from listed(self.chain, _CONNECTIONS)
-        self.connections = {name: decode(ConnectionEnd, raw) for name, raw in connections.items()}
-        channels = yield from listed(self.chain, _CHANNELS)
-        self.channels = {_name(rest): decode(Channel, raw) for rest, raw in channels.items()}
 
 
 def _name(rest: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from meshsec_relayer.engine.client import CLIENT_EXPIRED, CLIENT_FROZEN, LightCl
 from meshsec_relayer.engine.directory import Directory
 from meshsec_relayer.engine.handshake import Connected, Joined, Step, Wanted, channel_step, connection_step
 from meshsec_relayer.engine.packets import Book, Channel, Entry
-from meshsec_relayer.engine.proofs import proven
+from meshsec_relayer.engine.proofs import Proven, proven
 from meshsec_relayer.engine.selection import find_channel, find_connection
 from meshsec_relayer.engine.tasks import Task, Tasks, Until
 
@@ -47,6 +47,8 @@ class Path:
         """Grows whenever something changes that might let a packet move."""
         self._tell = tell
         self._directories: dict[str, Directory] = {}
+        self._changed: dict[str, int] = {}
+        """Chain name to the block in which the handshake last changed it."""
 
     def other(self, chain: str) -> Chain:
         """Return the chain at the other end."""
@@ -106,6 +108,7 @@ class Path:
         """
         subject = self.other(host.name)
         saved = self.image.client_a if host is self.a else self.image.client_b
+        yield from self._directories[host.name].find_clients()
         found: dict[str, LightClient] = {}
         for name, state in self._directories[host.name].clients.items():
             if state.chain_id != subject.chain_id or not (name == saved or self.config.trust.matches(state)):
@@ -129,7 +132,6 @@ class Path:
         if outcome.code:
             raise Rejected(CLIENT_NOT_CREATED, chain=host.name, reason=outcome.code)
         self._tell("info", "client-created", chain=host.name, follows=self.other(host.name).name)
-        yield from self._directories[host.name].refresh()
         created = yield from self._usable(host)
         if not created:
             raise Rejected(CLIENT_NOT_CREATED, chain=host.name, reason="it cannot be used")
@@ -177,24 +179,27 @@ class Path:
         updates: tuple[Msg, ...] = ()
         height, proofs = 0, dict[str, bytes]()
         if expected:
-            yield from self._until_provable(subject, expected)
-            height, updates = yield from client.reach(subject.height)
-            found = yield from proven(subject, tuple(expected), height)
+            height, found = yield from self._provable(subject, expected)
+            reached, updates = yield from client.reach(height)
+            if reached != height:
+                height, found = reached, (yield from proven(subject, tuple(expected), reached))
             proofs = {key: value.proof for key, value in zip(expected, found, strict=True)}
         messages = tuple(step.build(proofs.get(step.key, b""), subject.proof_height(height)) for step in steps)
         outcome = yield from account.submit((*updates, *messages))
         if outcome.code:
             client.stale = True
             raise Rejected(HANDSHAKE_REFUSED, chain=host.name, reason=outcome.code)
+        self._changed[host.name] = outcome.height
 
-    def _until_provable(self, subject: Chain, expected: Mapping[str, bytes]) -> Task[None]:
-        """Wait until the tip's header commits to values that the state has already."""
+    def _provable(self, subject: Chain, expected: Mapping[str, bytes]) -> Task[tuple[int, tuple[Proven, ...]]]:
+        """Wait until the tip's header commits to values that the state has already; return its height and the proofs."""
+        height = self._changed.get(subject.name, 0)
         while True:
+            yield from _next_block(subject, height)
             height = subject.height
             found = yield from proven(subject, tuple(expected), height)
             if [value.value for value in found] == list(expected.values()):
-                return
-            yield from _next_block(subject, height)
+                return height, found
 
     def _remember(self) -> None:
         """Serve what is open, and note its names."""

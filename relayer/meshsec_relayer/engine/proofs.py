@@ -7,7 +7,7 @@ import msgspec
 from meshsec_relayer.engine.answers import ListingAnswer, StateAnswer
 from meshsec_relayer.engine.boundary import Request
 from meshsec_relayer.engine.chain import Chain
-from meshsec_relayer.engine.tasks import Task, ask_all, get, read
+from meshsec_relayer.engine.tasks import Task, ask, ask_all, get, read
 
 PAGE = 100
 """Rows asked for at once."""
@@ -36,16 +36,23 @@ def all_stored(chain: Chain, keys: tuple[str, ...]) -> Task[tuple[bytes | None, 
     return tuple(read(reply, StateAnswer, chain.name).value for reply in replies)
 
 
-def listed(chain: Chain, prefix: str) -> Task[dict[str, bytes]]:
-    """Fetch everything under a prefix, page by page: the rest of the path to the latest value."""
-    found: dict[str, bytes] = {}
-    after: str | None = ""
-    while after is not None:
-        path = f"/v1/state?prefix={quote(prefix)}&limit={PAGE}" + (f"&after={quote(after)}" if after else "")
-        page = yield from get(chain.name, path, ListingAnswer)
-        found |= {item.path.removeprefix(prefix): item.value for item in page.entries}
-        after = page.next
-    return found
+def listed(chain: Chain, *prefixes: str) -> Task[tuple[dict[str, bytes], ...]]:
+    """Fetch everything under each prefix: the rest of the path to the latest value. Long listings come page by page."""
+    found: list[dict[str, bytes]] = []
+    replies = yield from ask_all(tuple(_page(chain, prefix, "") for prefix in prefixes))
+    for prefix, first in zip(prefixes, replies, strict=True):
+        page = read(first, ListingAnswer, chain.name)
+        rows = {entry.path: entry.value for entry in page.entries}
+        while page.next is not None:
+            page = read((yield from ask(_page(chain, prefix, page.next))), ListingAnswer, chain.name)
+            rows |= {entry.path: entry.value for entry in page.entries}
+        found.append({path.removeprefix(prefix): value for path, value in rows.items()})
+    return tuple(found)
+
+
+def _page(chain: Chain, prefix: str, after: str) -> Request:
+    path = f"/v1/state?prefix={quote(prefix)}&limit={PAGE}"
+    return Request(chain.name, path + (f"&after={quote(after)}" if after else ""))
 
 
 def proven(chain: Chain, keys: tuple[str, ...], proof_height: int) -> Task[tuple[Proven, ...]]:
