@@ -1,0 +1,207 @@
+"""The routes of a gateway. Errors have the one shape of the whole project, `{code, message, facts}`; routes never catch."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from meshsec.gateway.clock import CLIENTS_WOULD_EXPIRE, Advance
+from meshsec.gateway.events import read_positions
+from meshsec.gateway.gateway import Gateway
+from meshsec.gateway.registry import registry
+from meshsec.gateway.upstream import (
+    BROKEN_ANSWER,
+    PATIENCE_SECONDS,
+    UNKNOWN_CHAIN,
+    UNKNOWN_RELAYER,
+    UNREACHABLE_CHAIN,
+    UNREACHABLE_RELAYER,
+)
+from meshsec_core.kernel import codec
+from meshsec_core.kernel.errors import Rejected
+from meshsec_node.api import BodyLimit
+from meshsec_node.views import txs
+from meshsec_node.views.routes import BAD_PARAMETER, MALFORMED_HTTP, NO_METHOD, NO_ROUTE, problem, status_of
+from meshsec_sdk import names
+
+INTERNAL = "gateway/internal"
+
+_STATUS = {
+    UNKNOWN_CHAIN: 404,
+    UNKNOWN_RELAYER: 404,
+    UNREACHABLE_CHAIN: 503,
+    UNREACHABLE_RELAYER: 503,
+    BROKEN_ANSWER: 502,
+    CLIENTS_WOULD_EXPIRE: 409,
+}
+
+PAGE = Path(__file__).parent / "page"
+_MEDIA = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_PAGE_HEADERS = {
+    "cache-control": "no-cache",
+    "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "x-content-type-options": "nosniff",
+}
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Drip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the faucet is asked for."""
+
+    chain: str
+    address: str
+    """Bech32, or a development name such as `alice`."""
+    amount: int
+    """Base units of the chain's coin."""
+
+
+def build_app(gateway: Gateway) -> Starlette:
+    """Build the application that serves one mesh."""
+    routes = [
+        *(Route(f"/page/{file.name}" if file.name != "index.html" else "/", _file(file)) for file in sorted(PAGE.iterdir())),
+        Route("/registry", _registry(gateway)),
+        Route("/faucet", _faucet(gateway), methods=["POST"]),
+        Route("/healthz", _healthz),
+        Route("/readyz", _readyz(gateway)),
+        Route("/metrics", _metrics(gateway)),
+        Route("/v1/mesh", _mesh(gateway)),
+        Route("/v1/events", _events(gateway)),
+        Route("/v1/clock", _clock(gateway), methods=["GET"]),
+        Route("/v1/clock", _advance(gateway), methods=["POST"]),
+        Route("/chains/{name}", gateway.to_chain),
+        Route("/chains/{name}/{path:path}", gateway.to_chain),
+        Route("/relayers/{name}", gateway.to_relayer),
+        Route("/relayers/{name}/{path:path}", gateway.to_relayer),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(BodyLimit, limit=gateway.settings.body_limit)],
+        exception_handlers={Rejected: _refuse, HTTPException: _refuse_http, Exception: _fail},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _spell(value: object, status: int = 200) -> Response:
+    return Response(codec.encode(value), status, media_type="application/json")
+
+
+def _file(file: Path) -> Endpoint:
+    content, media = file.read_bytes(), _MEDIA[file.suffix]
+
+    async def page(http: Request) -> Response:  # noqa: ARG001
+        return Response(content, headers=_PAGE_HEADERS, media_type=media)
+
+    return page
+
+
+async def _healthz(http: Request) -> Response:  # noqa: ARG001
+    """Tell that the process answers."""
+    return _spell({"alive": True})
+
+
+def _readyz(gateway: Gateway) -> Endpoint:
+    async def readyz(http: Request) -> Response:  # noqa: ARG001
+        """Tell whether every chain makes blocks and every relayer serves its paths; otherwise 503 and why not."""
+        glance = await gateway.snapshots.take()
+        reasons = [f"{name}: {_why(chain.reasons)}" for name, chain in glance.chains.items() if not chain.ready]
+        reasons += [f"relayer {relayer.id}: {_why(relayer.reasons)}" for relayer in glance.relayers if not relayer.ready]
+        return _spell({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+    return readyz
+
+
+def _why(reasons: tuple[str, ...]) -> str:
+    return "; ".join(reasons) or "not ready"
+
+
+def _registry(gateway: Gateway) -> Endpoint:
+    async def show(http: Request) -> Response:
+        """Show chains, ids, coins, keys, links, channels and addresses."""
+        return _spell(await registry(gateway, str(http.base_url).rstrip("/")))
+
+    return show
+
+
+def _mesh(gateway: Gateway) -> Endpoint:
+    async def mesh(http: Request) -> Response:  # noqa: ARG001
+        """Show the whole mesh at one glance."""
+        return _spell(await gateway.snapshots.take())
+
+    return mesh
+
+
+def _events(gateway: Gateway) -> Endpoint:
+    async def events(http: Request) -> Response:
+        """Stream the events of all chains behind `?since=` or `Last-Event-ID`."""
+        text = http.query_params.get("since") or http.headers.get("last-event-id")
+        stream = gateway.streams.read(read_positions(text, gateway.chains))
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+    return events
+
+
+def _clock(gateway: Gateway) -> Endpoint:
+    async def clock(http: Request) -> Response:  # noqa: ARG001
+        """Show the mesh's clock."""
+        return _spell(await gateway.clock.read())
+
+    return clock
+
+
+def _advance(gateway: Gateway) -> Endpoint:
+    async def advance(http: Request) -> Response:
+        """Move the clock of every chain, keeping light clients alive; answer when it is done."""
+        return _spell(await gateway.clock.advance(codec.convert(txs.parse(await http.body()), Advance)))
+
+    return advance
+
+
+def _faucet(gateway: Gateway) -> Endpoint:
+    async def faucet(http: Request) -> Response:
+        """Send coins from the faucet; answer with the receipt."""
+        asked = codec.convert(txs.parse(await http.body()), Drip)
+        if not 0 < asked.amount < 2**63:
+            raise Rejected(BAD_PARAMETER, name="amount", found=str(asked.amount)[:50], expected="1 or more base units")
+        chain = gateway.chain(asked.chain)
+        denom = gateway.settings.mesh.chain(chain.name).names.denom
+        send = {"@type": "bank/Send", "to": asked.address, "denom": denom, "amount": asked.amount}
+        order = codec.encode({"from": names.FAUCET, "msgs": [send]})
+        status, answer = await chain.exchange("POST", "/v1/dev/send", order, PATIENCE_SECONDS)
+        return Response(answer, status, media_type="application/json")
+
+    return faucet
+
+
+def _metrics(gateway: Gateway) -> Endpoint:
+    async def metrics(http: Request) -> Response:  # noqa: ARG001
+        """Show what Prometheus asks for."""
+        return Response(gateway.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    return metrics
+
+
+async def _refuse(http: Request, refusal: Exception) -> Response:  # noqa: ARG001
+    if not isinstance(refusal, Rejected):
+        raise refusal
+    return _spell(problem(refusal), _STATUS.get(refusal.code) or status_of(refusal.code))
+
+
+async def _refuse_http(http: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    code = {404: NO_ROUTE, 405: NO_METHOD}.get(status, MALFORMED_HTTP)
+    return _spell(problem(Rejected(code, path=http.url.path[:200], method=http.method)), status)
+
+
+async def _fail(http: Request, error: Exception) -> Response:
+    """Answer for a bug of ours; the log has the rest."""
+    structlog.get_logger().error("request failed", path=http.url.path[:200], exc_info=error)
+    return _spell(problem(Rejected(INTERNAL, kind=type(error).__name__)), 500)

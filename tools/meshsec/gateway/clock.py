@@ -1,0 +1,206 @@
+"""The mesh-wide clock: all chains move together, in steps that keep light clients alive.
+
+A header's time lags one block behind the clock, so every chain makes two blocks after each step; then the relayers refresh their
+clients before the next one. A step is far below the trusting period (14 days by default), so no client expires on the way.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+
+from meshsec.gateway.upstream import PATIENCE_SECONDS, Upstream
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import SECOND
+from meshsec_node.views.routes import BAD_PARAMETER
+from meshsec_relayer.engine.reports import StatusReport
+from meshsec_sdk.client import Status
+from meshsec_sdk.quantities import duration
+
+CLIENTS_WOULD_EXPIRE = "clock/clients-would-expire"
+
+STEP = 5 * 86_400 * SECOND
+"""Longest jump between two refreshes of the clients, nanoseconds."""
+MOST_STEPS = 2_000
+LOOK_SECONDS = 0.03
+"""Between two looks at a relayer that is busy."""
+QUIET_SECONDS = 20.0
+"""How long to wait for a relayer that works without end."""
+UNREADY_SECONDS = 2.0
+"""How long to wait for one that cannot serve all its paths: the others are served meanwhile."""
+
+
+class Advance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to move the clock."""
+
+    advance: str
+    """A duration such as `21d`, nanoseconds, or blocks such as `5blocks`."""
+    relay: bool = True
+    """Let the relayers finish what is in flight before the first step."""
+    keep_alive: bool = True
+    """Cut the way into steps and let the relayers refresh their clients after each; else it is one jump."""
+
+
+class ChainClock(msgspec.Struct, frozen=True):
+    """The clock as one chain has it."""
+
+    offset: int
+    """Logical time minus wall time, nanoseconds."""
+    now: int
+    """Logical time, nanoseconds."""
+    height: int
+
+
+class Mined(msgspec.Struct, frozen=True):
+    """A chain after some blocks."""
+
+    height: int
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """The mesh's clock."""
+
+    offset: int
+    """Of the chain that is furthest ahead; the others follow with the next step."""
+    now: int
+    chains: dict[str, ChainClock]
+    warnings: tuple[str, ...] = ()
+    """What did not go as it should while the clock was moved."""
+
+
+class MeshClock:
+    """Moves time on every chain of a mesh."""
+
+    def __init__(self, chains: Mapping[str, Upstream], relayers: Mapping[str, Upstream]) -> None:
+        self._chains = chains
+        self._relayers = relayers
+        self._turn = asyncio.Lock()
+
+    async def read(self, warnings: tuple[str, ...] = ()) -> Reading:
+        """Read the clock of every chain.
+
+        Raises:
+            Rejected: `gateway/unreachable-chain`, or what a chain refuses with.
+        """
+        read = await asyncio.gather(*(chain.get("/v1/dev/clock", ChainClock) for chain in self._chains.values()))
+        ahead = max(read, key=lambda clock: clock.offset)
+        return Reading(ahead.offset, ahead.now, dict(zip(self._chains, read, strict=True)), warnings)
+
+    async def advance(self, asked: Advance) -> Reading:
+        """Move the clock of the whole mesh; one caller at a time.
+
+        Raises:
+            Rejected: `http/bad-parameter`; `gateway/unreachable-chain` before anything has moved; `clock/clients-would-expire`
+                with how far it got.
+        """
+        blocks, nanoseconds = _amount(asked.advance)
+        async with self._turn:
+            start = await self.read()
+            warnings: dict[str, None] = {}
+            if blocks:
+                path, body = "/v1/dev/mine", {"blocks": blocks}
+                await asyncio.gather(*(chain.post(path, body, Mined, PATIENCE_SECONDS) for chain in self._chains.values()))
+                return await self.read()
+            if asked.relay:
+                await self._quiet(warnings)
+            moved = 0
+            while moved < nanoseconds:
+                step = min(STEP, nanoseconds - moved) if asked.keep_alive else nanoseconds
+                if asked.keep_alive:
+                    await self._check_clients(step, moved)
+                moved += step
+                await self._move(start.offset + moved, warnings)
+                if asked.keep_alive:
+                    await self._quiet(warnings)
+            return await self.read(tuple(warnings))
+
+    async def _move(self, offset: int, warnings: dict[str, None]) -> None:
+        """Set every chain's clock; each makes two blocks, unless it cannot make any."""
+
+        async def move(chain: Upstream) -> None:
+            status = await chain.get("/v1/status", Status)
+            seconds = PATIENCE_SECONDS if status.ready else UNREADY_SECONDS
+            try:
+                await chain.post("/v1/dev/clock", {"offset": offset}, ChainClock, seconds)
+            except Rejected as refusal:
+                if status.ready:
+                    raise
+                warnings[f"{chain.name} makes no blocks: {'; '.join(status.reasons) or refusal.code}"] = None
+
+        await asyncio.gather(*map(move, self._chains.values()))
+
+    async def _quiet(self, warnings: dict[str, None]) -> None:
+        """Wait until every relayer that works has seen the chains' last blocks and has nothing left to do."""
+        await asyncio.gather(*(self._wait(relayer, warnings) for relayer in self._relayers.values()))
+
+    async def _wait(self, relayer: Upstream, warnings: dict[str, None]) -> None:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        heights = {name: status.height for name, status in (await self._statuses()).items()}
+        while True:
+            report = await self._report(relayer)
+            if report is None or report.paused:
+                warnings[f"relayer {relayer.name} {'is paused' if report else 'does not answer'}: no client was refreshed"] = None
+                return
+            seen = all(report.chains[name].scanned >= height for name, height in heights.items())
+            if report.idle and seen:
+                return
+            if loop.time() - begun > (QUIET_SECONDS if report.ready else UNREADY_SECONDS):
+                warnings[f"relayer {relayer.name} does not come to rest"] = None
+                return
+            await self._mine_for(report)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _mine_for(self, report: StatusReport) -> None:
+        """Make the blocks that a relayer waits for, on chains that make none by themselves."""
+        statuses = await self._statuses() if report.waits_for else {}
+        for name in report.waits_for:
+            if statuses[name].block_mode == "manual":
+                await self._chains[name].post("/v1/dev/mine", {"blocks": 1}, Mined, PATIENCE_SECONDS)
+
+    async def _check_clients(self, step: int, moved: int) -> None:
+        """Refuse a step that would let a client expire.
+
+        Raises:
+            Rejected: `clock/clients-would-expire`.
+        """
+        for relayer in self._relayers.values():
+            report = await self._report(relayer)
+            if report is None or report.paused:
+                continue
+            for path in report.paths.values():
+                for host, client in path.clients.items():
+                    now = report.chains[host].time
+                    if path.ready and now < client.expires_at <= now + step:
+                        raise Rejected(
+                            CLIENTS_WOULD_EXPIRE,
+                            chain=host,
+                            client=client.id,
+                            advanced=moved,
+                            hint='look at the relayer, or ask with "keep_alive": false',
+                        )
+
+    async def _report(self, relayer: Upstream) -> StatusReport | None:
+        try:
+            return await relayer.get("/v1/status", StatusReport)
+        except Rejected:
+            return None
+
+    async def _statuses(self) -> dict[str, Status]:
+        found = await asyncio.gather(*(chain.get("/v1/status", Status) for chain in self._chains.values()))
+        return dict(zip(self._chains, found, strict=True))
+
+
+def _amount(text: str) -> tuple[int, int]:
+    """Return (blocks, nanoseconds) of which one is zero.
+
+    Raises:
+        Rejected: `http/bad-parameter`.
+    """
+    blocks = text.removesuffix("blocks").strip()
+    if blocks != text and blocks.isdecimal() and len(blocks) < 5:
+        return int(blocks), 0
+    found = int(text) if text.isdecimal() and len(text) < 20 else duration(text)
+    if found is None or found > MOST_STEPS * STEP:
+        raise Rejected(BAD_PARAMETER, name="advance", found=text[:50], expected="such as 90s, 12h, 21d (up to 10000d) or 5blocks")
+    return 0, found
