@@ -189,6 +189,10 @@ def _target(name: str, what: str) -> tuple[Param, ...]:
     return (Param(name, "text", what),)
 
 
+def _relayer_order(order: str) -> Callable[[World, Mapping[str, Any]], Any]:
+    return lambda world, given: world.relayer(order, dict(given))
+
+
 _FILTER = (
     Param("kind", "text", "what the packet says: `transfer`, `stake`, `slash`…", required=False),
     Param("chain", "text", "the chain that sent it", required=False),
@@ -238,7 +242,7 @@ ACTIONS: tuple[Verb, ...] = (
         act=lambda w, a: w.crash(a["target"], int(a.get("batch", "0"))),
     ),
     *(
-        Verb(f"relayer.{order}", text, (), act=lambda w, _, order=order: w.relayer(order))
+        Verb(f"relayer.{order}", text, (), act=_relayer_order(order))
         for order, text in {
             "stop": "Take the relayers away.",
             "start": "Bring the relayers back, from what is durable.",
@@ -248,7 +252,7 @@ ACTIONS: tuple[Verb, ...] = (
         }.items()
     ),
     *(
-        Verb(f"packets.{order}", text, _FILTER, act=lambda w, a, order=order: w.relayer(order, dict(a)))
+        Verb(f"packets.{order}", text, _FILTER, act=_relayer_order(order))
         for order, text in {
             "hold": "Keep matching packets back until they are released.",
             "release": "Let held packets go.",
