@@ -5,8 +5,8 @@
     rig.osmo.send("alice", Bond(100))
     rig.relay()
 
-The IBC layer is the real one, except that what a proof would say is taken for granted: headers are signed for evidence only. So packets can be
-lost, held, timed out and delivered twice in any order.
+The IBC layer is the real one, except that what a proof would say is taken for granted: headers are signed for evidence
+only. So packets can be lost, held, timed out and delivered twice in any order.
 """
 
 import json
@@ -26,6 +26,7 @@ from meshsec_core.ibc.module import IBC
 from meshsec_core.ibc.packet import Acknowledgement, RecvPacket
 from meshsec_core.ibc.tendermint import PROOF_SPECS
 from meshsec_core.ibc.timeout import Timeout
+from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND, LinkId, ValidatorId
 from meshsec_core.kernel.wire.ibc import (
     STATE_OPEN,
@@ -58,11 +59,13 @@ E18 = 10**18
 
 @contextmanager
 def trusting() -> Iterator[None]:
-    """Take every proof for granted."""
+    """Take every proof for granted. What a relayer carries must never be refused: packets, answers and timeouts are not input."""
     kept = client.verify_value, client.verify_absence
     client.verify_value = client.verify_absence = lambda *arguments: None  # type: ignore[assignment]
     try:
         yield
+    except Rejected as refusal:
+        raise AssertionError(f"a relayed message was refused: {refusal}") from refusal
     finally:
         client.verify_value, client.verify_absence = kept  # type: ignore[assignment]
 

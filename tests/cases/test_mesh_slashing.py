@@ -1,6 +1,7 @@
 """Slashing across chains: liens give way until every law holds again. Ids are those of the case list (sections B2, B3, C).
 
-Unless said otherwise: ratios of 10 %, unbonding on the provider 100 s, prices 1. A slash is made by the consumer's own staking and reported.
+Unless said otherwise: ratios of 10 %, unbonding on the provider 100 s, prices 1. A slash is made by the consumer's own
+staking and reported.
 """
 
 import pytest
@@ -93,7 +94,7 @@ def test_v_slash_5_where_slashable_stake_dominates_all_liens_fall_by_the_same() 
 
 
 def test_v_slash_6_without_local_stake() -> None:
-    rig, (x, y) = start({0: 140, 1: 40}, {2: 100, 3: 88}, local=0)
+    rig, (x, _) = start({0: 140, 1: 40}, {2: 100, 3: 88}, local=0)
     osmo = rig.chains["osmo"]
     assert figures(osmo) == (188, 37, 12)
     downtime(x.consumer, 0)

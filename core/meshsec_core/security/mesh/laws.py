@@ -55,6 +55,17 @@ def requests_equal_stake(views: Views) -> None:
             raise InvariantViolated(f"{pair.link}: requested {asked}, lent {lent}")
 
 
+def requests_are_asked_for(views: Views) -> None:
+    """No request is more than its delegators have asked for, so that sending everybody home empties it."""
+    for pair in pairs(views):
+        asked: dict[str, int] = {}
+        for (validator, _), delegation in consumer.DELEGATIONS.items(pair.here.store, pair.link):
+            asked[validator] = asked.get(validator, 0) + delegation.tokens
+        for validator, request in consumer.requests_of(pair.here.store, pair.link).items():
+            if request.tokens > asked.get(validator, 0):
+                raise InvariantViolated(f"{pair.link}: {request.tokens} requested of {asked.get(validator, 0)} for {validator}")
+
+
 def virtual_stake_is_what_stake_converts_to(views: Views) -> None:
     """Law 4: virtual stake is what the stake converts to, within the caps."""
     for view in views.values():
@@ -103,6 +114,7 @@ def validators_are_known(views: Views) -> None:
 
 LAWS = (
     Law("requests equal stake", always=False, check=requests_equal_stake),
+    Law("requests are asked for", always=False, check=requests_are_asked_for),
     Law("virtual stake is what stake converts to", always=False, check=virtual_stake_is_what_stake_converts_to),
     Law("rewards arrive", always=False, check=rewards_arrive),
     Law("validators are known", always=False, check=validators_are_known),

@@ -205,6 +205,8 @@ class Released(msgspec.Struct, frozen=True):
     """How much of an internal unstake the provider has let go, in provider tokens."""
 
     amount: int
+    left: int
+    """What the consumer may still count for the delegator: what is leaving already, and what has not been answered yet."""
 
 
 class _Answer(msgspec.Struct, frozen=True):

@@ -10,7 +10,6 @@ from meshsec_core.modules.staking import state as staking
 from meshsec_core.runtime.module import View
 from meshsec_core.security.mesh.consumer.state import (
     CAP_IN_FORCE,
-    DELEGATIONS,
     LINKS,
     MINTED,
     PAID_OUT,
@@ -38,15 +37,12 @@ def virtual_stake_is_minted(view: View) -> None:
         _require(bank.balance(view.store, account, view.machine.denom) == 0, f"{name}: virtual tokens at rest")
 
 
-def requests_are_asked_for(view: View) -> None:
-    """A request is never more than its delegators have asked for, and never negative."""
+def requests_are_none_below_zero(view: View) -> None:
+    """A request is never negative, nor is what is reported of it."""
     for (name,), _ in LINKS.items(view.store):
-        asked: dict[str, int] = {}
-        for (validator, _), delegation in DELEGATIONS.items(view.store, name):
-            asked[validator] = asked.get(validator, 0) + delegation.tokens
         for validator, request in requests_of(view.store, LinkId(name)).items():
-            holds = 0 <= request.tokens <= asked.get(validator, 0) and request.reported >= 0
-            _require(holds, f"{name}: {request.tokens} requested of {asked.get(validator, 0)} for {validator}")
+            holds = min(request.tokens, request.reported, request.bonded, request.converted) >= 0
+            _require(holds, f"{name}: {request} for {validator}")
 
 
 def rewards_are_held(view: View) -> None:
@@ -61,6 +57,6 @@ def rewards_are_held(view: View) -> None:
 
 LAWS: dict[str, Callable[[View], None]] = {
     "virtual stake is minted": virtual_stake_is_minted,
-    "requests are asked for": requests_are_asked_for,
+    "requests are none below zero": requests_are_none_below_zero,
     "rewards are held": rewards_are_held,
 }

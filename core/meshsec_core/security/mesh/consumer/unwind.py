@@ -36,7 +36,11 @@ def ask(ctx: Ctx, name: LinkId, link: Link) -> None:
 
 
 def on_answered(ctx: Ctx, link: LinkId, packet: InternalUnstake, released: Released | None) -> None:
-    """Lower the request by exactly what the provider has released; None stands for a refusal, which is asked again."""
+    """Lower the request by exactly what the provider has released; None stands for a refusal, which is asked again.
+
+    What is left over there is asked for again, too: it may be leaving already, but its unstake may still fail. What came
+    since the question counts on top, so that a delegation is never thought smaller than it is.
+    """
     key = (link, packet.validator, packet.delegator)
     known = DELEGATIONS.find(ctx.store, *key)
     if released is None:
@@ -46,9 +50,9 @@ def on_answered(ctx: Ctx, link: LinkId, packet: InternalUnstake, released: Relea
         return
     if released.amount > 0:
         lower(ctx, link, packet.validator, released.amount)
-    if known is not None:
-        left = known.tokens - packet.inverted_amount.amount
-        if left > 0:
-            DELEGATIONS.put(ctx.store, *key, Delegation(left))
-        else:
-            DELEGATIONS.delete(ctx.store, *key)
+    left = max(0, released.left) + max(0, (known.tokens if known is not None else 0) - packet.inverted_amount.amount)
+    if left:
+        DELEGATIONS.put(ctx.store, *key, Delegation(left))
+        agenda.touch(ctx, link)
+    else:
+        DELEGATIONS.delete(ctx.store, *key)

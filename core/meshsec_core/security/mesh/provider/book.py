@@ -91,6 +91,11 @@ def _note(ctx: Ctx, key: Key, kind: Kind, amount: int) -> None:
             amount -= part
 
 
+def noted(store: Reader, key: Key) -> int:
+    """Return what has been taken from transactions in flight: the consumer counts it until it hears of it."""
+    return sum(transaction.cut for _, transaction in TRANSACTIONS.items(store, key.link, key.user, key.validator))
+
+
 def cut(ctx: Ctx, user: Address, what: Cut, prefer: ValidatorId | None) -> tuple[BurnRow, ...]:
     """Take a cut that propagates from elsewhere from a user's stakes on a link; return what the consumer must burn at once.
 

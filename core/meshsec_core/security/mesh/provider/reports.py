@@ -86,7 +86,7 @@ def on_internal_unstake(ctx: Ctx, link: LinkId, packet: InternalUnstake) -> Rele
     if out:
         book.write(ctx, key, before, after)
     ctx.emit("mesh/internal-unstake", user=key.user, consumer=link, validator=key.validator, amount=out)
-    return Released(out)
+    return Released(out, after.range.high + book.noted(ctx.store, key))
 
 
 def _learn_rules(ctx: Ctx, name: LinkId, packet: ValsetUpdate) -> None:
