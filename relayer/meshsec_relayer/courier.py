@@ -63,6 +63,8 @@ class Courier:
     def run_once(self, now: int) -> None:
         """Look at every chain and do everything that can be done without another block."""
         self._feed(Poll(now))
+        if not self.engine.idle and not self.engine.waits_for():
+            self._feed(Poll(now))  # what has been learnt may only need another look
 
     def run_until_idle(self, now: Callable[[], int], tick: Callable[[tuple[str, ...]], None], patience: int = PATIENCE) -> None:
         """Work until nothing is left to do.
@@ -77,8 +79,6 @@ class Courier:
         """
         for _ in range(patience):
             self.run_once(now())
-            if not self.engine.idle and not self.engine.waits_for():
-                self.run_once(now())  # what has been learnt may only need another look
             if self.engine.idle:
                 return
             tick(self.engine.waits_for())

@@ -290,7 +290,7 @@ class World(ABC):
         """Return what changes when packets or stake move: the next sequences of all channels, and the powers of all sets."""
         said: list[str] = []
         for name in sorted(self.chains):
-            sent = self.chains[name].get("/v1/state?prefix=ibc/nextSequence")["entries"]
+            sent = self.chains[name].get("/v1/state?prefix=ibc/nextSequence&limit=1000")["entries"]
             said += [f"{name} {entry['path']} {entry['value']}" for entry in sent]
             said += [f"{entry['address']} {entry['power']}" for entry in self.chains[name].get("/v1/validators")["validators"]]
         return tuple(said)

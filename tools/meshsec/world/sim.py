@@ -39,9 +39,13 @@ UNKNOWN_RELAYER = "world/unknown-relayer"
 class Snapshot(msgspec.Struct, frozen=True):
     """Everything that a simulated mesh is, as images that later blocks do not touch."""
 
+    name: str
+    """For people."""
     now: int
     chains: dict[str, MemoryStorage]
     relayers: dict[str, bytes]
+    stopped: tuple[str, ...]
+    """Relayers that had been taken away."""
 
 
 class SimWorld(World):
@@ -51,23 +55,30 @@ class SimWorld(World):
         mesh: a topology (`pair`, `triangle`, `star:N`, `full:N`) or a mesh description.
         seed: what chance there is comes from it; the same seed gives the same bytes.
         connect: open clients, connections and channels before returning.
+        start: a snapshot of a world of the same mesh; this one begins there, and shares nothing with that one.
     """
 
-    def __init__(self, mesh: str | MeshSpec = "pair", *, seed: int = 0, connect: bool = True) -> None:
+    def __init__(
+        self, mesh: str | MeshSpec = "pair", *, seed: int = 0, connect: bool = True, start: Snapshot | None = None
+    ) -> None:
         super().__init__(topology(mesh) if isinstance(mesh, str) else mesh)
         self.seed = seed
-        self.now = GENESIS_TIME
+        self.now = GENESIS_TIME if start is None else start.now
         self.nodes: dict[str, SimChain] = {}
         for spec in self.spec.chains:
-            node = SimChain(spec, genesis_of(self.spec, spec.name), self.spec)
+            image = None if start is None else start.chains[spec.name].copy()
+            node = SimChain(spec, genesis_of(self.spec, spec.name), self.spec, image)
             self.nodes[spec.name] = node
             self.chains[spec.name] = Chain(self, spec.name, LocalTransport(node))
         self._config = {name: relayer_config(self.spec, name, dict.fromkeys(self.chains, "")) for name in self.spec.relayers}
-        self._stores = {name: MemoryStore() for name in self.spec.relayers}
+        self._stores = {name: MemoryStore(b"" if start is None else start.relayers[name]) for name in self.spec.relayers}
         self.couriers: dict[str, Courier] = {}
         self._gone: dict[str, bool] = {}
         for name in self.spec.relayers:
             self._start_relayer(name)
+            self._gone[name] = start is not None and name in start.stopped
+        if start is not None:
+            return
         self.mine(2)
         if connect:
             self.relay()
@@ -176,12 +187,14 @@ class SimWorld(World):
 
     # snapshots, laws, digest
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, name: str = "") -> Snapshot:
         """Return the whole mesh as images."""
         return Snapshot(
+            name,
             self.now,
             {name: node.storage.image.copy() for name, node in self.nodes.items()},
             {name: store.raw for name, store in self._stores.items()},
+            tuple(name for name, gone in self._gone.items() if gone),
         )
 
     def revert(self, snapshot: Snapshot) -> None:
@@ -192,6 +205,7 @@ class SimWorld(World):
         for name, raw in snapshot.relayers.items():
             self._stores[name] = MemoryStore(raw)
             self._start_relayer(name)
+            self._gone[name] = name in snapshot.stopped
 
     def check_laws(self) -> None:
         """Check every law of every chain's modules, and of every model across chains."""

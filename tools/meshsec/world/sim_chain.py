@@ -47,12 +47,12 @@ class FallibleStorage:
 class SimChain:
     """One simulated chain: what a process would be, without the process."""
 
-    def __init__(self, spec: ChainSpec, genesis: Genesis, mesh: MeshSpec) -> None:
+    def __init__(self, spec: ChainSpec, genesis: Genesis, mesh: MeshSpec, image: MemoryStorage | None = None) -> None:
         self.spec = spec
         self.development = True
         self.block_mode = "manual"
         self.aliases = Aliases(spec.names, {chain.name: chain.names for chain in mesh.chains})
-        self.storage = FallibleStorage(MemoryStorage())
+        self.storage = FallibleStorage(image or MemoryStorage())
         self._genesis = genesis
         self._timers: list[tuple[int, int, Timer]] = []
         self._order = 0
