@@ -41,6 +41,9 @@ ORDERED_PROBE = ChannelConfig(proposer="a", port="probe", counterparty_port="pro
 Meddle = Callable[[str, str], bool]
 """(chain, path) -> whether the answer to this request is lost after the chain has heard it."""
 
+Forge = Callable[[str, str, tuple[int, Any]], tuple[int, Any]]
+"""(chain, path, honest answer) -> what the relayer gets to hear."""
+
 
 class ProbedChain(SimChain):
     """A simulated chain that also runs the test application `probe`."""
@@ -71,27 +74,31 @@ class Wire:
         answer = call()
         if self._rig.loses(self._name, path):
             raise ConnectionError
-        return answer
+        return self._rig.forges(self._name, path, answer)
 
 
 class Pair:
     """osmosis and juno. Beside token transfer they run the test application and, if asked, Mesh Security."""
 
-    def __init__(self, channels: tuple[ChannelConfig, ...] = (TRANSFER,), *, mesh: bool = False, **config: Any) -> None:
+    def __init__(
+        self, channels: tuple[ChannelConfig, ...] = (TRANSFER,), *, mesh: bool = False, chains: str = "pair", **config: Any
+    ) -> None:
         chosen = {PROBE_MODEL.name: PROBE_MODEL, **(MODELS if mesh else {})}
-        self.mesh = topology("pair")
+        self.mesh = topology(chains)
         self.now = GENESIS_TIME
         self.requests: list[tuple[str, str]] = []
         self.logs: list[Log] = []
         self.dead: set[str] = set()
         self.loses: Meddle = lambda _chain, _path: False
+        self.forges: Forge = lambda _chain, _path, answer: answer
         self.nodes: dict[str, SimChain] = {}
         for chain in self.mesh.chains:
             genesis = genesis_of(self.mesh, chain.name)
             genesis = msgspec.structs.replace(genesis, models={name: fingerprint(model) for name, model in chosen.items()})
             self.nodes[chain.name] = ProbedChain(chain, genesis, self.mesh)
-        chains = {chain.name: ChainConfig("", chain.names.chain_id, chain.names.prefix) for chain in self.mesh.chains}
-        self.config = RelayerConfig("main", chains, (PathConfig("osmosis", "juno", channels),), **config)
+        interfaces = {chain.name: ChainConfig("", chain.names.chain_id, chain.names.prefix) for chain in self.mesh.chains}
+        paths = tuple(PathConfig(a, b, channels) for a, b in self.mesh.pairs())
+        self.config = RelayerConfig("main", interfaces, paths, **config)
         self.store = MemoryStore()
         self.courier = self.hire()
         self.mine(2)
@@ -109,11 +116,11 @@ class Pair:
         self.store = MemoryStore(self.store.raw)
         self.courier = self.hire()
 
-    def mine(self, blocks: int = 1, chains: tuple[str, ...] = ("osmosis", "juno"), seconds: int = 1) -> None:
+    def mine(self, blocks: int = 1, chains: tuple[str, ...] = (), seconds: int = 1) -> None:
         """Let time pass and make blocks."""
         for _ in range(blocks):
             self.now += seconds * SECOND
-            for name in chains:
+            for name in chains or tuple(self.nodes):
                 if name not in self.dead:
                     assert self.nodes[name].make_block(self.now)
 
