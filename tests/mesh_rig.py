@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from harness import SELF_BOND, Chain
 from ibc_events import attribute, attributes
 from ibc_rig import UNBONDING_PERIOD
@@ -360,9 +362,19 @@ def star(
     return rig, opened
 
 
+@contextmanager
+def refused(chain: Chain, code: str) -> Iterator[None]:
+    """Expect a refusal that leaves no trace."""
+    before = chain.snapshot()
+    with pytest.raises(Rejected) as refusal:
+        yield
+    assert refusal.value.code == code, str(refusal.value)
+    assert chain.snapshot() == before
+
+
 def account(chain: Chain, user: str) -> Account:
     """Return a user's account in the vault."""
     return provider.VAULTS.get(chain.state, chain.address(user))
 
 
-__all__ = ["SELF_BOND", "Link", "MeshRig", "account", "pair", "star", "terms", "trusting", "validator_set"]
+__all__ = ["SELF_BOND", "Link", "MeshRig", "account", "pair", "refused", "star", "terms", "trusting", "validator_set"]

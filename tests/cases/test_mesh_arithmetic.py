@@ -1,4 +1,4 @@
-"""Ranges, burns, versions, prices and caps of Mesh Security: the reference's published numbers. Ids are those of the case list."""
+"""Ranges, burns, versions, prices and caps of Mesh Security: the published numbers. Ids are those of the case list."""
 
 import pytest
 

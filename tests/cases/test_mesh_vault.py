@@ -1,13 +1,9 @@
 """The vault through public messages: bond, lend, ask back, withdraw. Ids are those of the case list (section B, D)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from harness import Chain
-from mesh_rig import Link, account, pair, star
-from meshsec_core.kernel.errors import Rejected
+from mesh_rig import Link, account, pair, refused, star
 from meshsec_core.kernel.types import LinkId, ValidatorId
 from meshsec_core.modules.bank import Send
 from meshsec_core.modules.staking import state as staking
@@ -19,16 +15,6 @@ from meshsec_core.security.mesh.provider.local import ReleaseLocal, StakeLocal, 
 from meshsec_core.security.mesh.provider.local_stake import sub_account
 from meshsec_core.security.mesh.provider.vault import Bond, Unbond
 from meshsec_core.security.mesh.ranges import Range
-
-
-@contextmanager
-def refused(chain: Chain, code: str) -> Iterator[None]:
-    """Expect a refusal that leaves no trace."""
-    before = chain.snapshot()
-    with pytest.raises(Rejected) as refusal:
-        yield
-    assert refusal.value.code == code
-    assert chain.snapshot() == before
 
 
 def vault_coins(chain: Chain) -> int:

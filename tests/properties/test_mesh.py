@@ -4,6 +4,7 @@ After every action the laws marked "always" are checked, and at the end, when ev
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -59,10 +60,8 @@ class Play:
             self.deliver, self.deliver, self.answer, self.answer, self.fault, self.govern, self.wait, self.block, self.relay,
         )  # fmt: skip
         link = self.links[who % 2]
-        try:
+        with suppress(Rejected):
             actions[number % len(actions)](link, USERS[who // 2 % 2], amount)
-        except Rejected:
-            pass
         self.rig.collect()
         self.rig.check(settled=False)
 

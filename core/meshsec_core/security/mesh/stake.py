@@ -146,7 +146,7 @@ class Stake(msgspec.Struct, frozen=True):
         """Slash what has left since the fault and is not yet released; each entry's share rounds down, for the user."""
         entries = tuple(
             replace(entry, amount=entry.amount - entry.amount * ratio_e18 // ONE_E18)
-            if entry.started_at > infraction_time and entry.release_at > now
+            if entry.started_at >= infraction_time and entry.release_at > now
             else entry
             for entry in self.unbonds
         )

@@ -32,9 +32,13 @@ def init(ctx: Ctx, genesis: ConsumerGenesis) -> None:
         ADMITTED.put(ctx.store, provider, params)
 
 
-def end_block(ctx: Ctx) -> None:
-    """Report what happened to validators, then run the epochs that are due."""
+def begin_block(ctx: Ctx) -> None:
+    """Report what happened to validators in the block before."""
     valset.report(ctx)
+
+
+def end_block(ctx: Ctx) -> None:
+    """Run the epochs that are due."""
     epoch.run_due(ctx)
 
 
@@ -48,6 +52,7 @@ CONSUMER: Module[ConsumerGenesis] = Module(
     },
     genesis=ConsumerGenesis,
     init=init,
+    begin_block=begin_block,
     end_block=end_block,
     hooks={
         ValidatorBonded: valset.on_bonded,

@@ -138,8 +138,9 @@ class Loss(msgspec.Struct, frozen=True):
 
 
 class Piped(msgspec.Struct, frozen=True):
-    """What happened to validators since the last report, in order."""
+    """What happened to validators in one block, in order; it is told in the next."""
 
+    height: int = 0
     changes: dict[ValidatorId, tuple[str, ...]] = {}
     losses: tuple[Loss, ...] = ()
 

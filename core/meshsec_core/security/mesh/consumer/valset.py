@@ -1,7 +1,7 @@
 """Reports to the providers: who may be lent to, who is jailed or gone, and what faults have cost their stake.
 
-What happens to validators is piped through the block and told at its end, each link one packet. What happens at the end
-of a block, when the active set changes, is told at the end of the next.
+What happens to validators in a block, the change of the active set at its end included, is told at the beginning of the
+next, in one packet per link. Its effect on virtual stake does not wait for that.
 
 Source: mesh-security-sdk x/meshsecurity (piped valset operations, report), with real keys, heights and times.
 """
@@ -96,7 +96,7 @@ def on_slashed(ctx: Ctx, slashed: ValidatorSlashed) -> None:
         )
         losses.append(Loss(name, entry))
     if losses:
-        piped = PIPED.get(ctx.store)
+        piped = _piped(ctx)
         PIPED.put(ctx.store, replace(piped, losses=(*piped.losses, *losses)))
 
 
@@ -120,7 +120,7 @@ def _charge(ctx: Ctx, link: LinkId, slashed: ValidatorSlashed) -> int:
 
 def report(ctx: Ctx) -> None:
     """Send what was piped. A link with a cap of zero and nothing to lose hears nothing until the cap rises."""
-    if ctx.store.get(PIPED.path) is None:
+    if ctx.store.get(PIPED.path) is None or PIPED.get(ctx.store).height == ctx.height:
         return
     piped = PIPED.get(ctx.store)
     ctx.store.delete(PIPED.path)
@@ -161,16 +161,18 @@ def on_answered(ctx: Ctx, link: LinkId, packet: ValsetUpdate, applied: Applied |
 
 
 def _pipe(ctx: Ctx, validator: ValidatorId, what: str) -> None:
-    if not _has_links(ctx):
+    if not open_links(ctx.store):
         return
-    piped = PIPED.get(ctx.store)
+    piped = _piped(ctx)
     known = piped.changes.get(validator, ())
     if what not in known:
         PIPED.put(ctx.store, replace(piped, changes=piped.changes | {validator: (*known, what)}))
 
 
-def _has_links(ctx: Ctx) -> bool:
-    return next(iter(open_links(ctx.store)), None) is not None
+def _piped(ctx: Ctx) -> Piped:
+    """Return what has been piped in this block; what another block has left is told first."""
+    report(ctx)
+    return replace(PIPED.get(ctx.store), height=ctx.height)
 
 
 def _changes(ctx: Ctx, piped: Piped) -> ValsetUpdate:
