@@ -6,15 +6,11 @@ Bad input is answered with 4xx in one shape, `{code, message, facts}`: routes ra
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import structlog
 from fastapi import FastAPI
-from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as HttpRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_node.orders import ORDERS, WAIT_SECONDS, Order
 from meshsec_node.runner import Runner
@@ -22,23 +18,10 @@ from meshsec_node.stream import read_since, stream
 from meshsec_node.version import VERSION
 from meshsec_node.views import txs
 from meshsec_node.views.chain import receipt_fields
-from meshsec_node.views.routes import (
-    BAD_PARAMETER,
-    BODY_TOO_LARGE,
-    MALFORMED_HTTP,
-    NO_METHOD,
-    NO_ROUTE,
-    NOT_DEVELOPMENT,
-    Reply,
-    Request,
-    Route,
-    check_request,
-    problem,
-    status_of,
-)
+from meshsec_node.views.routes import NOT_DEVELOPMENT, Reply, Request, Route, check_request
 from meshsec_node.views.table import ROUTES
-
-INTERNAL = "node/internal"
+from meshsec_sdk.answers import REFUSALS, BodyLimit, answer
+from meshsec_sdk.problems import BAD_PARAMETER
 
 Endpoint = Callable[[HttpRequest], Awaitable[Response]]
 
@@ -49,11 +32,9 @@ def build_app(runner: Runner) -> FastAPI:
     routes[:0] = [HttpRoute(path, _order(runner, order), methods=[method]) for (method, path), (order, _) in ORDERS.items()]
     routes.append(HttpRoute("/v1/events", _events(runner), methods=["GET"]))
     routes.append(HttpRoute("/metrics", _metrics(runner), methods=["GET"]))
-    app = FastAPI(title=f"meshsec {runner.replica.genesis.chain_id}", version=VERSION, routes=list(routes), redoc_url=None)
+    title = f"meshsec {runner.replica.genesis.chain_id}"
+    app = FastAPI(title=title, version=VERSION, routes=list(routes), redoc_url=None, exception_handlers=REFUSALS)
     app.router.redirect_slashes = False
-    app.add_exception_handler(Rejected, _refuse)
-    app.add_exception_handler(HTTPException, _refuse_http)
-    app.add_exception_handler(Exception, _fail)
     app.add_middleware(BodyLimit, limit=runner.settings.body_limit)
     app.openapi = lambda: _document(app.title)  # type: ignore[method-assign]
     return app
@@ -127,57 +108,4 @@ async def _read(http: HttpRequest) -> Request:
 
 
 def _spell(reply: Reply) -> Response:
-    return Response(codec.encode(reply.body), reply.status, media_type="application/json")
-
-
-async def _refuse(http: HttpRequest, refusal: Exception) -> Response:  # noqa: ARG001
-    if not isinstance(refusal, Rejected):
-        raise refusal
-    return _spell(Reply(problem(refusal), status_of(refusal.code)))
-
-
-async def _refuse_http(http: HttpRequest, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 400
-    facts = {"path": http.url.path[:200], "method": http.method}
-    match status:
-        case 404:
-            refusal = Rejected(NO_ROUTE, **facts)
-        case 405:
-            refusal = Rejected(NO_METHOD, **facts)
-        case _:
-            refusal = Rejected(MALFORMED_HTTP, **facts)
-    return _spell(Reply(problem(refusal), status))
-
-
-async def _fail(http: HttpRequest, error: Exception) -> Response:
-    """Answer for a bug of ours; the log has the rest."""
-    structlog.get_logger().error("request failed", path=http.url.path[:200], exc_info=error)
-    return _spell(Reply(problem(Rejected(INTERNAL, kind=type(error).__name__)), 500))
-
-
-class BodyLimit:
-    """Refuses bodies above a limit as they arrive, whatever their announced length."""
-
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self._app = app
-        self._limit = limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on, but count the body's bytes."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        announced = dict(scope["headers"]).get(b"content-length", b"")
-        seen = 0
-
-        async def counted() -> Message:
-            nonlocal seen
-            if announced.isdigit() and int(announced[:20]) > self._limit:
-                raise Rejected(BODY_TOO_LARGE, limit=self._limit)
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._limit:
-                raise Rejected(BODY_TOO_LARGE, limit=self._limit)
-            return message
-
-        await self._app(scope, counted, send)
+    return answer(reply.body, reply.status)

@@ -1,21 +1,18 @@
 """Routes that only a development chain serves: sign for a named user, make blocks, move the clock, break and heal validators."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
 
 import msgspec
 
-from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import sha256
 from meshsec_core.kernel.errors import Rejected
 from meshsec_node.runner import Runner
 from meshsec_node.settings import BlockMode
 from meshsec_node.views.chain import receipt_fields
-from meshsec_node.views.routes import BAD_PARAMETER, Reply, Request, problem, status_of
-from meshsec_node.views.txs import compose, parse
+from meshsec_node.views.routes import Reply, Request
+from meshsec_node.views.txs import compose
+from meshsec_sdk.problems import BAD_PARAMETER, problem, read_body, status_of
 from meshsec_sdk.quantities import duration
-
-T = TypeVar("T")
 
 WAIT_SECONDS = 30.0
 """How long an answer may wait for a block; then 202 says that the outcome is open."""
@@ -61,10 +58,6 @@ class Heal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     validator: str | None = None
 
 
-def _read(request: Request, kind: type[T]) -> T:
-    return codec.convert(parse(request.body or b"{}"), kind)
-
-
 def _nanoseconds(name: str, text: str) -> int:
     found = int(text) if text.isdecimal() and len(text) < 20 else duration(text)
     if found is None or found >= 2**62:
@@ -92,7 +85,7 @@ async def send(runner: Runner, request: Request) -> Reply:
 
 async def mine(runner: Runner, request: Request) -> Reply:
     """Make blocks now; answer with the new height."""
-    asked = _read(request, Mine)
+    asked = read_body(request.body, Mine)
     if not 1 <= asked.blocks <= MAX_BLOCKS:
         raise Rejected(BAD_PARAMETER, name="blocks", found=asked.blocks, expected=f"1 to {MAX_BLOCKS}")
     return Reply({"height": await runner.mine(asked.blocks)})
@@ -100,7 +93,7 @@ async def mine(runner: Runner, request: Request) -> Reply:
 
 async def clock(runner: Runner, request: Request) -> Reply:
     """Move logical time forward and make two blocks, so that a header says so; answer with offset and time."""
-    asked = _read(request, Clock)
+    asked = read_body(request.body, Clock)
     if (asked.advance is None) == (asked.offset is None):
         raise Rejected(BAD_PARAMETER, name="clock", found="both or none", expected="advance or offset")
     before = runner.clock.offset
@@ -120,7 +113,7 @@ async def show_clock(runner: Runner, request: Request) -> Reply:  # noqa: ARG001
 
 async def block_mode(runner: Runner, request: Request) -> Reply:
     """Change when blocks are made."""
-    asked = _read(request, Mode)
+    asked = read_body(request.body, Mode)
     block_time = None if asked.block_time is None else _nanoseconds("block_time", asked.block_time)
     if block_time == 0:
         raise Rejected(BAD_PARAMETER, name="block_time", found="0", expected="more than 0")
@@ -130,14 +123,14 @@ async def block_mode(runner: Runner, request: Request) -> Reply:
 
 async def fault(runner: Runner, request: Request) -> Reply:
     """Make a validator of this chain misbehave: `down`, or `double-sign` once."""
-    asked = _read(request, Fault)
+    asked = read_body(request.body, Fault)
     runner.fault(asked.kind, asked.validator.rpartition("/")[2])
     return Reply({"fault": asked.kind, "validator": asked.validator})
 
 
 async def heal(runner: Runner, request: Request) -> Reply:
     """End the faults of one validator, or of all."""
-    asked = _read(request, Heal)
+    asked = read_body(request.body, Heal)
     runner.heal(None if asked.validator is None else asked.validator.rpartition("/")[2])
     return Reply({"healed": asked.validator or "all"})
 

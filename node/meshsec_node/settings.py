@@ -2,15 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
-from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.runtime.genesis import Genesis
-
-T = TypeVar("T")
+from meshsec_sdk.settings import Serving, read_settings
 
 BAD_SETTINGS = "node/bad-settings"
 
@@ -26,18 +23,15 @@ class BlockMode(StrEnum):
     """When somebody asks for one."""
 
 
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Settings(Serving, frozen=True, forbid_unknown_fields=True):
     """Settings of one process; times are nanoseconds."""
 
     genesis: str
     """Path of the genesis document, JSON."""
     home: str
     """Directory of the chain's database."""
-    mesh: dict[str, str] = {}
+    mesh: dict[str, str] = msgspec.field(default_factory=dict)
     """Short name to bech32 prefix of every chain of the mesh: what names such as `juno/val-0` mean."""
-    host: str = "127.0.0.1"
-    port: int = 0
-    """0 takes a free one."""
     block_mode: BlockMode = BlockMode.INTERVAL
     block_time: int = SECOND
     heartbeat: int = 5 * SECOND
@@ -52,23 +46,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Largest request body in bytes."""
     verifiers: int = 2
     """Threads that verify the signatures of batches."""
-    log_level: str = "info"
-    parent: int | None = None
-    """File descriptor that closes when the supervisor ends."""
 
     @property
     def database(self) -> Path:
         """File of the chain's rows."""
         return Path(self.home) / "chain.db"
-
-
-def read_settings(path: Path) -> Settings:
-    """Read a settings file.
-
-    Raises:
-        Rejected: `node/bad-settings`.
-    """
-    return _read(path, Settings)
 
 
 def read_genesis(path: Path) -> Genesis:
@@ -77,11 +59,4 @@ def read_genesis(path: Path) -> Genesis:
     Raises:
         Rejected: `node/bad-settings`.
     """
-    return _read(path, Genesis)
-
-
-def _read(path: Path, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind, strict=False)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Rejected(BAD_SETTINGS, path=str(path), reason=str(error)[:200]) from None
+    return read_settings(path, Genesis, BAD_SETTINGS)

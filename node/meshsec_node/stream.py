@@ -13,7 +13,7 @@ from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_node.runner import Runner
 from meshsec_node.views.chain import GENERATION, events_of
-from meshsec_node.views.routes import BAD_PARAMETER
+from meshsec_sdk.problems import BAD_PARAMETER
 
 KEEP_ALIVE_SECONDS = 15.0
 """A comment is sent after so long without a block, so that dead connections are noticed."""

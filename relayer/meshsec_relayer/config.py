@@ -1,13 +1,14 @@
 """What a relayer is told: its name, the chains it reaches, and the paths it opens and serves. Written as JSON."""
 
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from meshsec_core.ibc.channel import ORDERINGS
-from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_relayer.engine.client import TrustParams
+from meshsec_sdk.settings import Serving, read_settings
 
 BAD_CONFIG = "relayer/bad-config"
 
@@ -50,7 +51,7 @@ class PathConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.a}-{self.b}"
 
 
-class RelayerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RelayerConfig(Serving, frozen=True, forbid_unknown_fields=True):
     """Everything a relayer is told."""
 
     id: str
@@ -62,14 +63,8 @@ class RelayerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Most packet messages in one transaction."""
     max_batch_bytes: int = 300_000
     """Most bytes of packet messages in one transaction; a single message may be larger."""
-    host: str = "127.0.0.1"
-    port: int = 0
-    """Where the relayer's own HTTP interface listens; 0 takes a free port."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
     store: str = ""
     """File of the durable cursor; empty keeps it in memory."""
-    parent_pipe: int | None = None
-    """File descriptor that closes when the supervisor dies; the relayer ends with it."""
 
     @property
     def key_path(self) -> str:
@@ -77,16 +72,13 @@ class RelayerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.key or f"relayer/{self.id}"
 
 
-def read_config(raw: bytes) -> RelayerConfig:
+def read_config(path: Path) -> RelayerConfig:
     """Read and check a configuration.
 
     Raises:
         Rejected: `relayer/bad-config` with what is wrong.
     """
-    try:
-        config = msgspec.json.decode(raw, type=RelayerConfig, strict=False)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Rejected(BAD_CONFIG, detail=str(error)[:300]) from None
+    config = read_settings(path, RelayerConfig, BAD_CONFIG)
     check_config(config)
     return config
 
@@ -107,8 +99,3 @@ def check_config(config: RelayerConfig) -> None:
                 raise Rejected(BAD_CONFIG, path=path.name, detail=f"ordering {channel.ordering}")
     if config.max_batch_messages < 1 or config.max_batch_bytes < 1:
         raise Rejected(BAD_CONFIG, detail="a batch holds at least one message")
-
-
-def spell_config(config: RelayerConfig) -> bytes:
-    """Spell a configuration as `read_config` reads it."""
-    return codec.encode(config)

@@ -372,7 +372,7 @@ def test_a_busy_port_is_refused(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert refused_start(NodeProcess(tmp_path, port=taken.getsockname()[1])) == (3, "node/port-in-use")
+        assert refused_start(NodeProcess(tmp_path, port=taken.getsockname()[1])) == (3, "process/port-in-use")
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"genesis":"x"}', '{"genesis":"x","home":"y","colour":"red"}'])

@@ -6,8 +6,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
-from meshsec_node.views.routes import NO_METHOD, NO_ROUTE, Node, Reply, Request, Route, check_request, problem, status_of
+from meshsec_node.views.routes import Node, Reply, Request, Route, check_request
 from meshsec_node.views.table import ROUTES
+from meshsec_sdk.problems import NO_METHOD, NO_ROUTE, problem, status_of
 
 
 def _pattern(path: str) -> re.Pattern[str]:

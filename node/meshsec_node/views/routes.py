@@ -1,4 +1,4 @@
-"""What a route is, what its view is given, and how a refusal becomes a status.
+"""What a route is, and what its view is given.
 
 A view is a pure function of a node and a request. The HTTP server and the simulation's transport call the same views, by the same
 table.
@@ -13,60 +13,11 @@ import msgspec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.replica.replica import Replica
 from meshsec_node.aliases import Aliases
+from meshsec_sdk.problems import BAD_PARAMETER, UNKNOWN_PARAMETER
 
-NO_ROUTE = "http/not-found"
-NO_METHOD = "http/method-not-allowed"
-BAD_PARAMETER = "http/bad-parameter"
-UNKNOWN_PARAMETER = "http/unknown-parameter"
-MISSING_PARAMETER = "http/missing-parameter"
-MALFORMED_HTTP = "http/malformed"
-MALFORMED_BODY = "http/malformed-body"
-BODY_TOO_LARGE = "http/body-too-large"
 NOT_DEVELOPMENT = "dev/forbidden"
 
 _DIGITS = re.compile(r"[0-9]{1,19}")
-
-_STATUS = {
-    NO_METHOD: 405,
-    BAD_PARAMETER: 400,
-    UNKNOWN_PARAMETER: 400,
-    MISSING_PARAMETER: 400,
-    MALFORMED_BODY: 400,
-    BODY_TOO_LARGE: 413,
-    NOT_DEVELOPMENT: 403,
-    "tx/too-large": 413,
-    "codec/malformed": 400,
-    "state/pruned": 410,
-    "state/future-height": 404,
-    "state/unknown-store": 404,
-    "query/unknown": 404,
-    "mempool/full": 429,
-    "mempool/known": 409,
-    "node/halted": 503,
-}
-
-
-def status_of(code: str) -> int:
-    """Return the HTTP status of a refusal: a few are listed, whatever ends in `/not-found` is 404, everything else is 422."""
-    return _STATUS.get(code) or (404 if code.endswith("/not-found") else 422)
-
-
-class Problem(msgspec.Struct, frozen=True):
-    """The one shape of every error."""
-
-    code: str
-    """Stable: `module/reason`."""
-    message: str
-    """For people."""
-    facts: dict[str, str]
-    """The values a reader needs to mend the input."""
-
-
-def problem(refusal: Rejected) -> Problem:
-    """Spell a refusal."""
-    facts = {name: str(value) for name, value in refusal.facts.items()}
-    reason = refusal.code.rpartition("/")[2].replace("-", " ")
-    return Problem(refusal.code, reason + "".join(f"; {name}: {value}" for name, value in facts.items() if value), facts)
 
 
 class Node(Protocol):

@@ -11,7 +11,8 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import Address, LinkId, ValidatorId
 from meshsec_core.modules import auth, bank
 from meshsec_core.runtime.module import UNKNOWN_QUERY, Query, View
-from meshsec_node.views.routes import BAD_PARAMETER, MISSING_PARAMETER, UNKNOWN_PARAMETER, Node, Reply, Request
+from meshsec_node.views.routes import Node, Reply, Request
+from meshsec_sdk.problems import BAD_PARAMETER, MISSING_PARAMETER, UNKNOWN_PARAMETER
 
 PAGE = 100
 MAX_PAGE = 1_000

@@ -4,7 +4,6 @@ HTTP takes any spelling of JSON and rewrites it into the canonical one, which is
 is refused.
 """
 
-import json
 import re
 from typing import Any
 
@@ -16,8 +15,9 @@ from meshsec_core.kernel.types import Address
 from meshsec_core.runtime.module import Machine, Msg
 from meshsec_core.runtime.tx import MAX_BYTES, TOO_LARGE, Tx, make_tx, read_msg
 from meshsec_node.views.chain import receipt_fields
-from meshsec_node.views.routes import BAD_PARAMETER, MALFORMED_BODY, Node, Reply, Request, problem
+from meshsec_node.views.routes import Node, Reply, Request
 from meshsec_sdk import names
+from meshsec_sdk.problems import BAD_PARAMETER, MALFORMED_BODY, json_body, problem, read_body
 
 NOT_FOUND = "tx/not-found"
 
@@ -76,7 +76,7 @@ def receipt(node: Node, request: Request) -> Reply:
 
 def simulate(node: Node, request: Request) -> Reply:
     """Run messages as the next block would and forget what they wrote: code, facts, gas and events."""
-    order = read_order(request.body)
+    order = read_body(request.body, Order)
     signer = Address(node.aliases.address(order.sender))
     found = receipt_fields(node.replica.app.simulate(signer, read_msgs(node, order)))
     return Reply({name: found[name] for name in ("code", "facts", "gas_used", "events", "msgs", "signer")})
@@ -88,22 +88,13 @@ def compose(node: Node, body: bytes) -> bytes:
     Raises:
         Rejected: `names/unknown`, `http/malformed-body`, `codec/malformed`, `tx/unknown-message`.
     """
-    order = read_order(body)
+    order = read_body(body, Order)
     key = names.key_of(order.sender, node.aliases.chain.name)
     sequence = order.sequence
     if sequence is None:
         sequence = node.replica.next_sequence(Address(node.aliases.address(order.sender)))
     genesis = node.replica.genesis
     return make_tx(key, genesis.prefix, genesis.chain_id, sequence, read_msgs(node, order), fee=order.fee, memo=order.memo)
-
-
-def read_order(body: bytes) -> Order:
-    """Read the body of an order.
-
-    Raises:
-        Rejected: `http/malformed-body`, `codec/malformed`.
-    """
-    return codec.convert(parse(body), Order)
 
 
 def read_msgs(node: Node, order: Order) -> tuple[Msg, ...]:
@@ -153,7 +144,7 @@ def canonical(raw: bytes, machine: Machine) -> bytes:
     Raises:
         Rejected: `http/malformed-body`, `codec/malformed`, `tx/unknown-message`.
     """
-    tx = codec.convert(parse(raw), Tx)
+    tx = codec.convert(json_body(raw), Tx)
     msgs = tuple(codec.plain(read_msg(spelled, machine)) for spelled in tx.msgs)
     return codec.encode(msgspec.structs.replace(tx, msgs=msgs))
 
@@ -171,27 +162,3 @@ def split(body: bytes) -> tuple[bytes, ...]:
     if len(txs) > MAX_BATCH:
         raise Rejected(MALFORMED_BODY, detail=f"{len(txs)} transactions", limit=MAX_BATCH)
     return tuple(map(bytes, txs))
-
-
-def parse(body: bytes) -> Any:
-    """Read JSON that has one reading: a key twice in one object, or a number that is not whole, is refused.
-
-    Raises:
-        Rejected: `http/malformed-body`.
-    """
-    try:
-        msgspec.json.decode(body)
-        return json.loads(body, object_pairs_hook=_unique, parse_float=_whole, parse_constant=_whole)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise Rejected(MALFORMED_BODY, detail=str(error)[:200]) from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
-
-
-def _whole(text: str) -> int:
-    raise ValueError(f"{text[:30]} is not a whole number")

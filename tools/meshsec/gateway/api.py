@@ -4,43 +4,22 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
-import structlog
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from meshsec.gateway.clock import CLIENTS_WOULD_EXPIRE, Advance
+from meshsec.gateway.clock import Advance
 from meshsec.gateway.events import read_positions
 from meshsec.gateway.gateway import Gateway
 from meshsec.gateway.registry import registry
-from meshsec.gateway.upstream import (
-    BROKEN_ANSWER,
-    PATIENCE_SECONDS,
-    UNKNOWN_CHAIN,
-    UNKNOWN_RELAYER,
-    UNREACHABLE_CHAIN,
-    UNREACHABLE_RELAYER,
-)
+from meshsec.gateway.upstream import PATIENCE_SECONDS
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
-from meshsec_node.api import BodyLimit
-from meshsec_node.views import txs
-from meshsec_node.views.routes import BAD_PARAMETER, MALFORMED_HTTP, NO_METHOD, NO_ROUTE, problem, status_of
 from meshsec_sdk import names
-
-INTERNAL = "gateway/internal"
-
-_STATUS = {
-    UNKNOWN_CHAIN: 404,
-    UNKNOWN_RELAYER: 404,
-    UNREACHABLE_CHAIN: 503,
-    UNREACHABLE_RELAYER: 503,
-    BROKEN_ANSWER: 502,
-    CLIENTS_WOULD_EXPIRE: 409,
-}
+from meshsec_sdk.answers import REFUSALS, BodyLimit, answer
+from meshsec_sdk.problems import BAD_PARAMETER, read_body
 
 PAGE = Path(__file__).parent / "page"
 _MEDIA = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -84,14 +63,10 @@ def build_app(gateway: Gateway) -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=[Middleware(BodyLimit, limit=gateway.settings.body_limit)],
-        exception_handlers={Rejected: _refuse, HTTPException: _refuse_http, Exception: _fail},
+        exception_handlers=REFUSALS,
     )
     app.router.redirect_slashes = False
     return app
-
-
-def _spell(value: object, status: int = 200) -> Response:
-    return Response(codec.encode(value), status, media_type="application/json")
 
 
 def _file(file: Path) -> Endpoint:
@@ -105,7 +80,7 @@ def _file(file: Path) -> Endpoint:
 
 async def _healthz(http: Request) -> Response:  # noqa: ARG001
     """Tell that the process answers."""
-    return _spell({"alive": True})
+    return answer({"alive": True})
 
 
 def _readyz(gateway: Gateway) -> Endpoint:
@@ -114,7 +89,7 @@ def _readyz(gateway: Gateway) -> Endpoint:
         glance = await gateway.snapshots.take()
         reasons = [f"{name}: {_why(chain.reasons)}" for name, chain in glance.chains.items() if not chain.ready]
         reasons += [f"relayer {relayer.id}: {_why(relayer.reasons)}" for relayer in glance.relayers if not relayer.ready]
-        return _spell({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+        return answer({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
     return readyz
 
@@ -126,7 +101,7 @@ def _why(reasons: tuple[str, ...]) -> str:
 def _registry(gateway: Gateway) -> Endpoint:
     async def show(http: Request) -> Response:
         """Show chains, ids, coins, keys, links, channels and addresses."""
-        return _spell(await registry(gateway, str(http.base_url).rstrip("/")))
+        return answer(await registry(gateway, str(http.base_url).rstrip("/")))
 
     return show
 
@@ -134,7 +109,7 @@ def _registry(gateway: Gateway) -> Endpoint:
 def _mesh(gateway: Gateway) -> Endpoint:
     async def mesh(http: Request) -> Response:  # noqa: ARG001
         """Show the whole mesh at one glance."""
-        return _spell(await gateway.snapshots.take())
+        return answer(await gateway.snapshots.take())
 
     return mesh
 
@@ -152,7 +127,7 @@ def _events(gateway: Gateway) -> Endpoint:
 def _clock(gateway: Gateway) -> Endpoint:
     async def clock(http: Request) -> Response:  # noqa: ARG001
         """Show the mesh's clock."""
-        return _spell(await gateway.clock.read())
+        return answer(await gateway.clock.read())
 
     return clock
 
@@ -160,7 +135,7 @@ def _clock(gateway: Gateway) -> Endpoint:
 def _advance(gateway: Gateway) -> Endpoint:
     async def advance(http: Request) -> Response:
         """Move the clock of every chain, keeping light clients alive; answer when it is done."""
-        return _spell(await gateway.clock.advance(codec.convert(txs.parse(await http.body()), Advance)))
+        return answer(await gateway.clock.advance(read_body(await http.body(), Advance)))
 
     return advance
 
@@ -168,15 +143,15 @@ def _advance(gateway: Gateway) -> Endpoint:
 def _faucet(gateway: Gateway) -> Endpoint:
     async def faucet(http: Request) -> Response:
         """Send coins from the faucet; answer with the receipt."""
-        asked = codec.convert(txs.parse(await http.body()), Drip)
+        asked = read_body(await http.body(), Drip)
         if not 0 < asked.amount < 2**63:
             raise Rejected(BAD_PARAMETER, name="amount", found=str(asked.amount)[:50], expected="1 or more base units")
         chain = gateway.chain(asked.chain)
         denom = gateway.settings.mesh.chain(chain.name).names.denom
         send = {"@type": "bank/Send", "to": asked.address, "denom": denom, "amount": asked.amount}
         order = codec.encode({"from": names.FAUCET, "msgs": [send]})
-        status, answer = await chain.exchange("POST", "/v1/dev/send", order, PATIENCE_SECONDS)
-        return Response(answer, status, media_type="application/json")
+        status, receipt = await chain.exchange("POST", "/v1/dev/send", order, PATIENCE_SECONDS)
+        return Response(receipt, status, media_type="application/json")
 
     return faucet
 
@@ -187,21 +162,3 @@ def _metrics(gateway: Gateway) -> Endpoint:
         return Response(gateway.metrics.text(), media_type="text/plain; version=0.0.4")
 
     return metrics
-
-
-async def _refuse(http: Request, refusal: Exception) -> Response:  # noqa: ARG001
-    if not isinstance(refusal, Rejected):
-        raise refusal
-    return _spell(problem(refusal), _STATUS.get(refusal.code) or status_of(refusal.code))
-
-
-async def _refuse_http(http: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 400
-    code = {404: NO_ROUTE, 405: NO_METHOD}.get(status, MALFORMED_HTTP)
-    return _spell(problem(Rejected(code, path=http.url.path[:200], method=http.method)), status)
-
-
-async def _fail(http: Request, error: Exception) -> Response:
-    """Answer for a bug of ours; the log has the rest."""
-    structlog.get_logger().error("request failed", path=http.url.path[:200], exc_info=error)
-    return _spell(problem(Rejected(INTERNAL, kind=type(error).__name__)), 500)

@@ -12,9 +12,9 @@ import msgspec
 from meshsec.gateway.upstream import PATIENCE_SECONDS, Upstream
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
-from meshsec_node.views.routes import BAD_PARAMETER
 from meshsec_relayer.engine.reports import StatusReport
 from meshsec_sdk.client import Status
+from meshsec_sdk.problems import BAD_PARAMETER
 from meshsec_sdk.quantities import duration
 
 CLIENTS_WOULD_EXPIRE = "clock/clients-would-expire"

@@ -18,8 +18,8 @@ import msgspec
 from meshsec.gateway.upstream import Upstream
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
-from meshsec_node.views.routes import BAD_PARAMETER
 from meshsec_sdk.client import Status
+from meshsec_sdk.problems import BAD_PARAMETER
 
 KEEP_ALIVE_SECONDS = 15.0
 SILENCE_SECONDS = 40.0

@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-import msgspec
-
 from meshsec_core.kernel.errors import Rejected
 from meshsec_sdk.mesh_file import MeshSpec
+from meshsec_sdk.settings import Serving, read_settings
 
 BAD_SETTINGS = "gateway/bad-settings"
 
 
-class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class GatewaySettings(Serving, frozen=True, forbid_unknown_fields=True):
     """Settings of one process."""
 
     mesh: MeshSpec
@@ -18,26 +17,17 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Short name of every chain to the URL of its HTTP interface."""
     relayers: dict[str, str]
     """Id of every relayer to the URL of its HTTP interface."""
-    host: str = "127.0.0.1"
-    port: int = 0
-    """0 takes a free one."""
     body_limit: int = 8 * 1_048_576
     """Largest request body in bytes."""
-    log_level: str = "info"
-    parent: int | None = None
-    """File descriptor that closes when the supervisor ends."""
 
 
-def read_settings(path: Path) -> GatewaySettings:
-    """Read a settings file.
+def read_gateway_settings(path: Path) -> GatewaySettings:
+    """Read and check a settings file.
 
     Raises:
         Rejected: `gateway/bad-settings`.
     """
-    try:
-        settings = msgspec.json.decode(path.read_bytes(), type=GatewaySettings, strict=False)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Rejected(BAD_SETTINGS, path=str(path), reason=str(error)[:200]) from None
+    settings = read_settings(path, GatewaySettings, BAD_SETTINGS)
     check(settings)
     return settings
 

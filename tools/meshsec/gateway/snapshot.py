@@ -11,10 +11,10 @@ import msgspec
 from meshsec.gateway.events import Happening, Recent, spell_positions
 from meshsec.gateway.upstream import Upstream
 from meshsec_core.kernel.errors import Rejected
-from meshsec_node.views.routes import NO_ROUTE
 from meshsec_relayer.engine.reports import PacketReport, StatusReport
 from meshsec_sdk.client import Status, Validator
 from meshsec_sdk.mesh_file import ChainSpec, LinkSpec, MeshSpec
+from meshsec_sdk.problems import NO_ROUTE
 
 FRESH_SECONDS = 0.2
 """How long a snapshot is handed out again before the next look."""

@@ -1,0 +1,79 @@
+"""How our HTTP interfaces answer: in canonical JSON, refusals in one shape. Routes raise `Rejected` and never catch."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from meshsec_core.kernel import codec
+from meshsec_core.kernel.errors import Rejected
+from meshsec_sdk.problems import BODY_TOO_LARGE, INTERNAL, MALFORMED_HTTP, NO_METHOD, NO_ROUTE, problem, status_of
+
+
+def answer(body: object, status: int = 200) -> Response:
+    """Spell an answer in canonical JSON."""
+    return Response(codec.encode(body), status, media_type="application/json")
+
+
+def refuse(refusal: Rejected, status: int | None = None) -> Response:
+    """Spell a refusal; the status is that of its code unless one is given."""
+    return answer(problem(refusal), status_of(refusal.code) if status is None else status)
+
+
+async def _refuse(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    if not isinstance(error, Rejected):
+        raise error
+    return refuse(error)
+
+
+async def _refuse_http(request: Request, error: Exception) -> Response:
+    """Answer for what never reached a route."""
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    code = {404: NO_ROUTE, 405: NO_METHOD}.get(status, MALFORMED_HTTP)
+    return refuse(Rejected(code, path=request.url.path[:200], method=request.method[:20]), status)
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    """Answer for a bug of ours; the log has the rest."""
+    structlog.get_logger().error("request failed", path=request.url.path[:200], exc_info=error)
+    return refuse(Rejected(INTERNAL, kind=type(error).__name__))
+
+
+REFUSALS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    Rejected: _refuse,
+    HTTPException: _refuse_http,
+    Exception: _fail,
+}
+"""Exception handlers of an application."""
+
+
+class BodyLimit:
+    """Refuses bodies above a limit as they arrive, whatever their announced length."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on, but count the body's bytes."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = dict(scope["headers"]).get(b"content-length", b"")
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            if announced.isdigit() and int(announced[:20]) > self._limit:
+                raise Rejected(BODY_TOO_LARGE, limit=self._limit)
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._limit:
+                raise Rejected(BODY_TOO_LARGE, limit=self._limit)
+            return message
+
+        await self._app(scope, counted, send)

@@ -1,0 +1,139 @@
+"""How our processes serve HTTP: listen, answer until asked to end, and leave with an exit code that tells why.
+
+Whoever connects before a process is open waits in its listening socket. SIGTERM and SIGINT end a process cleanly; a signal that
+the supervisor has told it to ignore stays ignored.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+
+from meshsec_core.kernel.errors import Rejected
+from meshsec_sdk.process import end_with_parent
+from meshsec_sdk.settings import Serving
+
+PORT_IN_USE = "process/port-in-use"
+
+BAD_INPUT_EXIT = 2
+INFRASTRUCTURE_EXIT = 3
+
+BACKLOG = 512
+GRACE_SECONDS = 2
+"""How long open requests may take when a process is asked to end."""
+
+
+def command(
+    program: str, description: str, run: Callable[[Path], int], bad_input: Collection[str], arguments: Sequence[str] | None
+) -> int:
+    """Run a process from its command line; say on stderr why it was refused, and return the exit code.
+
+    Args:
+        program: name in messages.
+        description: one sentence for `--help`.
+        run: is given the settings file.
+        bad_input: codes that are the caller's mistake; exit code 2 instead of 3.
+        arguments: those of this process by default.
+    """
+    parser = argparse.ArgumentParser(prog=program, description=description)
+    parser.add_argument("--config", type=Path, required=True, help="settings, JSON")
+    try:
+        return run(parser.parse_args(arguments).config)
+    except Rejected as refusal:
+        sys.stderr.write(f"{refusal}\n")
+        return BAD_INPUT_EXIT if refusal.code in bad_input else INFRASTRUCTURE_EXIT
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Listen on an address; whoever connects before somebody serves it waits.
+
+    Raises:
+        Rejected: `process/port-in-use`, also for an address that is not this machine's.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Rejected(PORT_IN_USE, host=host, port=port, reason=reason, hint="choose another port") from None
+    return listener
+
+
+def run(settings: Serving, listener: socket.socket | None, work: Callable[[socket.socket], Coroutine[Any, Any, None]]) -> None:
+    """Do a process's work on a listening socket, and end with the supervisor.
+
+    Args:
+        settings: where to listen, unless a listener is given.
+        listener: already bound, by whoever started this process.
+        work: is given the listener, and ends when `serve` does.
+
+    Raises:
+        Rejected: `process/port-in-use`, or what the work refuses.
+    """
+    if settings.parent is not None:
+        end_with_parent(settings.parent)
+    listener = listen(settings.host, settings.port) if listener is None else listener
+    with listener:
+        uvloop.run(work(listener))
+
+
+async def serve(
+    app: ASGIApp, listener: socket.socket, stop: Callable[[], None], beside: Awaitable[None] | None = None, **said: object
+) -> None:
+    """Answer requests until SIGTERM or SIGINT.
+
+    Args:
+        app: what answers.
+        listener: where requests come in.
+        stop: called first when the process is to end; must end event streams, and `beside`.
+        beside: runs as long as requests are answered.
+        said: what the log line `serving` carries besides the port.
+    """
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, ws="none", lifespan="off"
+    )
+    server = _Server(config)
+
+    def end() -> None:
+        stop()
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, end)
+    gc.collect()
+    gc.freeze()
+    structlog.get_logger().info("serving", port=listener.getsockname()[1], **said)
+    async with asyncio.TaskGroup() as group:
+        if beside is not None:
+            group.create_task(_finish(beside))
+        group.create_task(server.serve([listener]))
+    structlog.get_logger().info("ended")
+
+
+async def _finish(work: Awaitable[None]) -> None:
+    await work
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, ended by our own signal handler so that open event streams end first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave signals to the loop's own handlers."""
+        yield
