@@ -139,7 +139,8 @@ def check_block(tip: Tip, block: Block, verify: Verify) -> None:
     Raises:
         Rejected: `consensus/bad-block` with the field that does not fit the tip; whatever the last commit's check refuses.
     """
-    expected = build_block(replace(tip, commit=block.last_commit), block.txs, block.evidence, block.header.proposer_address)
+    resting = tip if block.last_commit == tip.commit else replace(tip, commit=block.last_commit)
+    expected = build_block(resting, block.txs, block.evidence, block.header.proposer_address)
     for field in Header.__struct_fields__:
         if getattr(expected.header, field) != getattr(block.header, field):
             raise Rejected(BAD_BLOCK, field=field, height=block.header.height)

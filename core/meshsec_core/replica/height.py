@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from meshsec_core.consensus.commits import make_commit
-from meshsec_core.consensus.guard import STEP_PRECOMMIT, STEP_PREVOTE, STEP_PROPOSE, time_of
+from meshsec_core.consensus.guard import STEP_PRECOMMIT, STEP_PREVOTE, STEP_PROPOSE
 from meshsec_core.consensus.step import Cast, Decide, Propose, Proposed, Schedule, Start, State, TimedOut, Voted, step
 from meshsec_core.consensus.step import Event as StepEvent
 from meshsec_core.consensus.step import Timer as TimerKind
@@ -41,7 +41,7 @@ class Height:
         self._accepts = accepts
         self._verify = verify
         self._verdicts: dict[BlockId, bool] = {}
-        self._log: list[Deliver] = []
+        self._heard: list[StepEvent] = []
         self.now = 0
         self.blocks: dict[BlockId, Block] = {}
         self._sealed: dict[Block, tuple[BlockId, bytes]] = {}
@@ -59,18 +59,18 @@ class Height:
         """Let a voter take part: it starts, and hears what has been said at this height."""
         voter.state = State(self.tip.validators, self.tip.validators.index_of(voter.address))
         self._feed(voter, Start())
-        for wave in self._log:
-            self._hear(voter, wave)
+        for event in self._heard:
+            self._feed(voter, event)
 
     def deliver(self, wave: Deliver) -> None:
         """Verify each message once and tell every voter that is up; what does not verify is dropped."""
-        proposals = tuple(message for message in wave.proposals if self._is_genuine(message))
-        votes = tuple(vote for vote in wave.votes if self._counts(vote))
-        heard = Deliver(proposals, votes)
-        self._log.append(heard)
+        heard: list[StepEvent] = [self._proposed(message.proposal) for message in wave.proposals if self._is_genuine(message)]
+        heard += [Voted(vote.kind, vote.round, vote.index, choice_of(vote.block_id)) for vote in wave.votes if self._counts(vote)]
+        self._heard += heard
         for voter in self._voters:
-            if voter.state is not None and not voter.down:
-                self._hear(voter, heard)
+            if not voter.down:
+                for event in heard:
+                    self._feed(voter, event)
 
     def fire(self, timer: Timer) -> None:
         """Let a voter lose patience."""
@@ -126,18 +126,12 @@ class Height:
                 self.conflicts.append((cast[0], vote))
         return True
 
-    def _hear(self, voter: Voter, wave: Deliver) -> None:
-        for message in wave.proposals:
-            identity = message.proposal.block_id
-            self._feed(voter, Proposed(message.proposal.round, identity, message.proposal.pol_round, self._is_valid(identity)))
-        for vote in wave.votes:
-            self._feed(voter, Voted(vote.kind, vote.round, vote.index, choice_of(vote.block_id)))
-
-    def _is_valid(self, identity: BlockId) -> bool:
+    def _proposed(self, proposal: Proposal) -> Proposed:
+        identity = proposal.block_id
         verdict = self._verdicts.get(identity)
         if verdict is None:
             verdict = self._verdicts[identity] = self._accepts(self.blocks[identity])
-        return verdict
+        return Proposed(proposal.round, identity, proposal.pol_round, verdict)
 
     def _feed(self, voter: Voter, event: StepEvent) -> None:
         if voter.state is None:
@@ -168,17 +162,19 @@ class Height:
         block = self._build(voter.address) if wish.block is None else self.blocks[wish.block]
         identity = self.seal(block)[0]
         proposal = Proposal(self.number, wish.round, wish.pol_round, identity, self._time_after(block.header.time))
-        signed = voter.sign(self.number, wish.round, STEP_PROPOSE, proposal_sign_bytes(self.tip.chain_id, proposal))
+        sign_bytes = proposal_sign_bytes(self.tip.chain_id, proposal)
+        signed = voter.sign(self.number, wish.round, STEP_PROPOSE, sign_bytes, proposal.time)
         if signed is not None:
-            proposal = replace(proposal, time=time_of(signed.sign_bytes), signature=signed.signature)
-            self._proposals.append(Message(proposal, block, voter.address))
+            time, signature = signed
+            self._proposals.append(Message(replace(proposal, time=time, signature=signature), block, voter.address))
 
     def _cast(self, voter: Voter, wish: Cast) -> None:
         vote = self._vote(voter, wish, wish.block)
-        signed = voter.sign(self.number, wish.round, STEPS[wish.kind], self._sign_bytes(vote))
+        signed = voter.sign(self.number, wish.round, STEPS[wish.kind], self._sign_bytes(vote), vote.time)
         if signed is None:
             return
-        self._votes.append(replace(vote, time=time_of(signed.sign_bytes), signature=signed.signature))
+        time, signature = signed
+        self._votes.append(replace(vote, time=time, signature=signature))
         if voter.double_signs and wish.block is not None and wish.kind == PRECOMMIT:
             voter.double_signs = False
             other = self._vote(voter, wish, _conflicting(wish.block))

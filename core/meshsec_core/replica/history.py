@@ -1,7 +1,9 @@
 """What a chain remembers of its blocks: rows written with each commit, read back for views, evidence and restarts.
 
-Our own rows that nobody else verifies are MessagePack; blocks, commits and validator sets are protobuf as on the wire.
+Our own rows that nobody else verifies are MessagePack; blocks and commits are protobuf as on the wire.
 """
+
+from collections.abc import Callable
 
 import msgspec
 
@@ -53,9 +55,9 @@ def commit_rows(tip: Tip, block: wire.Block, raw: bytes, executed: Executed, und
 def tip_rows(tip: Tip) -> list[Write]:
     """Return the rows from which a tip is read back."""
     row = TipRow(tip.height, tip.time, tip.block_id, tip.app_hash, tip.results_hash)
-    sets = [Write(Table.SETS, height_key(tip.height + 2), encode(tip.next_validators.to_wire()))]
+    sets = [Write(Table.SETS, height_key(tip.height + 2), msgspec.msgpack.encode(tip.next_validators.to_wire()))]
     if tip.height == 0:
-        sets.append(Write(Table.SETS, height_key(1), encode(tip.validators.to_wire())))
+        sets.append(Write(Table.SETS, height_key(1), msgspec.msgpack.encode(tip.validators.to_wire())))
     return [Write(Table.META, TIP, msgspec.msgpack.encode(row)), *sets]
 
 
@@ -75,12 +77,12 @@ class LogRow(msgspec.Struct, frozen=True, omit_defaults=True):
     fired: Timer | None = None
 
 
-def log_row(entry: Fire | Deliver) -> bytes:
-    """Spell an input of the height in progress."""
+def log_row(entry: Fire | Deliver, seal: Callable[[wire.Block], tuple[wire.BlockId, bytes]]) -> bytes:
+    """Spell an input of the height in progress; `seal` knows the bytes of its blocks."""
     if isinstance(entry, Fire):
         row = LogRow(fired=entry.timer)
     else:
-        said = tuple(LoggedProposal(item.proposal, encode(item.block), item.proposer) for item in entry.proposals)
+        said = tuple(LoggedProposal(item.proposal, seal(item.block)[1], item.proposer) for item in entry.proposals)
         row = LogRow(said, entry.votes)
     return msgspec.msgpack.encode(row)
 
@@ -131,7 +133,7 @@ class History:
     def validators(self, height: int) -> ValidatorSet | None:
         """Return the set that votes on a height (known up to two heights above the tip), or None."""
         raw = self._get(Table.SETS, height)
-        return None if raw is None else ValidatorSet.from_wire(decode(wire.ValidatorSet, raw))
+        return None if raw is None else ValidatorSet.from_wire(msgspec.msgpack.decode(raw, type=wire.ValidatorSet))
 
     def results(self, height: int) -> Results | None:
         """Return receipts and events of a height, or None."""

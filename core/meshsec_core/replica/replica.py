@@ -202,7 +202,7 @@ class Replica:
         if height.decision is not None:
             return self._commit(height)
         wave, timers = height.take_wave()
-        rows = [] if entry is None else [self._log(entry)]
+        rows = [] if entry is None else [self._log(height, entry)]
         if wave is None:
             return [*([Persist(tuple(rows))] if rows else []), *timers]
         signers = dict.fromkeys([vote.address for vote in wave.votes] + [message.proposer for message in wave.proposals])
@@ -211,11 +211,11 @@ class Replica:
             for voter in self.voters
             if voter.address in signers
         ]
-        return [Persist((*rows, self._log(wave))), wave, *timers]
+        return [Persist((*rows, self._log(height, wave))), wave, *timers]
 
-    def _log(self, entry: Fire | Deliver) -> Write:
+    def _log(self, height: Height, entry: Fire | Deliver) -> Write:
         self._logged += 1
-        return Write(Table.WAL, height_key(self._logged), log_row(entry))
+        return Write(Table.WAL, height_key(self._logged), log_row(entry, height.seal))
 
     def _build(self, proposer: bytes) -> Block:
         txs = self.app.prepare_proposal(self._mempool.waiting())

@@ -23,7 +23,7 @@ class Table(StrEnum):
     RESULTS = "results"
     """Height to receipts and events, canonical JSON."""
     SETS = "sets"
-    """Height to the validator set that votes on it, with priorities, protobuf."""
+    """Height to the validator set that votes on it, with priorities."""
     STATE = "state"
     """Path to value, as of the last block."""
     UNDO = "undo"

@@ -3,7 +3,7 @@
 Each voter verifies, locks and signs on its own; that they share a process saves only repeated work, never a check.
 """
 
-from meshsec_core.consensus.guard import LastSigned, guard
+from meshsec_core.consensus.guard import LastSigned, guard, time_of
 from meshsec_core.consensus.step import State
 from meshsec_core.kernel.crypto import PrivateKey, address_of
 from meshsec_core.kernel.errors import Rejected
@@ -24,17 +24,23 @@ class Voter:
         self.state: State | None = None
         """Its vote machine; None until it takes part in the height."""
 
-    def sign(self, height: int, number: int, step: int, sign_bytes: bytes) -> LastSigned | None:
+    def sign(self, height: int, number: int, step: int, sign_bytes: bytes, time: int) -> tuple[int, bytes] | None:
         """Sign, or repeat what was signed for the same content; None if the guard forbids it.
 
         Args:
             number: the round.
             step: as the guard counts.
+            time: the one in the sign-bytes, nanoseconds.
+
+        Returns:
+            The time that is signed, which is the earlier one if a signature is repeated, and the signature.
         """
         try:
             stored = guard(self.last, height, number, step, sign_bytes)
         except Rejected:
             return None
-        if stored is None:
-            stored = self.last = LastSigned(height, number, step, sign_bytes, self.key.sign(sign_bytes))
-        return stored
+        if stored is not None:
+            return time_of(stored.sign_bytes), stored.signature
+        signature = self.key.sign(sign_bytes)
+        self.last = LastSigned(height, number, step, sign_bytes, signature)
+        return time, signature

@@ -62,7 +62,9 @@ class Snapshot:
 
     def scan(self, prefix: str, after: str = "") -> Iterator[tuple[str, bytes]]:
         """Yield (path, value) of all paths that start with `prefix` and are greater than `after`, in ascending order."""
-        for front in sorted(store + "/" for store in self._trees):
+        store, slash, _ = prefix.partition("/")
+        chosen = [store] if slash and store in self._trees else self._trees
+        for front in sorted(name + "/" for name in chosen):
             if not (front.startswith(prefix) or prefix.startswith(front)) or (after > front and not after.startswith(front)):
                 continue
             wanted = _key(prefix[len(front) :])

@@ -7,6 +7,7 @@ Source: protobuf.dev/programming-guides/encoding; gogoproto's `stdtime` and `std
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from meshsec_core.kernel.errors import Rejected
@@ -30,6 +31,7 @@ ZERO_TIME: Final = -62_135_596_800 * SECOND
 END_OF_TIME: Final = 253_402_300_800 * SECOND
 """The first nanosecond after year 9999, which a protobuf timestamp cannot hold."""
 PUBLIC_KEY_BYTES = 32
+TIMES_REMEMBERED = 1_024
 
 _MASK: Final = (1 << 64) - 1
 _SMALL: Final = tuple(bytes((value,)) for value in range(128))
@@ -224,8 +226,9 @@ def _read_parts(raw: bytes, at: int, stop: int) -> tuple[int, int]:
     return parts[0], parts[1]
 
 
+@lru_cache(TIMES_REMEMBERED)
 def timestamp(time: int) -> bytes:
-    """Spell a time as google.protobuf.Timestamp, without a length in front.
+    """Spell a time as google.protobuf.Timestamp, without a length in front. A height spells its few times again and again.
 
     Raises:
         Rejected: `wire/bad-time` outside of the years 1 to 9999.
