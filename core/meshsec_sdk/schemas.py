@@ -55,6 +55,7 @@ class Status(Shape):
     engine: str
     earliest_height: Decimal
     waiting: Decimal = Field(description="Transactions in the mempool.")
+    quiet: bool = Field(description="No block is under way, and none is due but for the passing of time.")
     version: str
     generation: Decimal
     development: bool

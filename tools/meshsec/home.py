@@ -1,7 +1,12 @@
-"""The directory of a mesh: everything it is, and who runs it. Deleting the directory deletes the mesh."""
+"""The directory of a mesh: everything it is, and who runs it. Deleting the directory deletes the mesh.
+
+Two locks, both let go by the kernel however their holders die: `lock` is the supervisor's; `alive` is shared by the
+supervisor and all its children, so that a new supervisor knows when the last child of a killed one has gone.
+"""
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 import msgspec
@@ -13,10 +18,19 @@ from meshsec_sdk.mesh_file import MeshSpec
 ALREADY_RUNNING = "up/already-running"
 OTHER_MESH = "up/other-mesh"
 OTHER_VERSION = "up/other-version"
+BAD_DIRECTORY = "up/bad-directory"
+LEFTOVER = "up/leftover"
 NOT_RUNNING = "mesh/not-running"
 
 VERSION = "1"
 """Version of the directory's layout."""
+
+
+LOCK_SECONDS = 0.3
+"""How long to try for the lock: whoever asks whether a mesh runs holds it for a moment."""
+LEFTOVER_SECONDS = 10.0
+"""How long the children of a killed supervisor may take to end; they end by themselves."""
+LOOK_SECONDS = 0.01
 
 
 class Endpoints(msgspec.Struct, frozen=True):
@@ -28,12 +42,12 @@ class Endpoints(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """What a supervisor writes once everything listens."""
+    """What a supervisor writes once everything listens, and whenever a process ends or starts."""
 
     pid: int
     endpoints: Endpoints
-    ready_ms: int = 0
-    """From the start to open channels; 0 while it is still starting."""
+    children: dict[str, int]
+    """Process name (`osmosis`, `relayer-main`, `gateway`) to its id; 0 while it is away."""
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -63,6 +77,11 @@ class Home:
         return self.path / "running.json"
 
     @property
+    def alive_file(self) -> Path:
+        """Held by the supervisor and every child."""
+        return self.path / "alive"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the supervisor for as long as it lives; the kernel lets it go however the supervisor dies."""
         return self.path / "lock"
@@ -74,6 +93,10 @@ class Home:
     def relayer(self, name: str) -> Path:
         """Directory of one relayer."""
         return self.path / "relayers" / name
+
+    def away(self, process: str) -> Path:
+        """While this file exists the supervisor keeps a process away."""
+        return self.path / "away" / process
 
     def log(self, name: str) -> Path:
         """Log of one process: JSON lines."""
@@ -87,7 +110,7 @@ class Home:
         """
         if self.manifest_file.exists():
             found = self.manifest()
-            if found.mesh != mesh:
+            if codec.encode(found.mesh) != codec.encode(mesh):
                 chains = ", ".join(chain.name for chain in found.mesh.chains)
                 raise Rejected(OTHER_MESH, dir=str(self.path), holds=chains, hint="choose another --dir, or delete this one")
             return found
@@ -107,25 +130,32 @@ class Home:
             raw = self.manifest_file.read_bytes()
         except FileNotFoundError:
             raise Rejected(NOT_RUNNING, dir=str(self.path), hint="start one with: meshsec up") from None
-        version = codec.load(raw, dict).get("version")
-        if version != VERSION:
-            raise Rejected(OTHER_VERSION, found=str(version), expected=VERSION, hint=f"delete {self.path}")
-        return codec.load(raw, Manifest)
+        try:
+            version = codec.load(raw, dict).get("version")
+            if version == VERSION:
+                return codec.load(raw, Manifest)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Rejected(BAD_DIRECTORY, file=str(self.manifest_file), reason=str(error)[:200]) from None
+        raise Rejected(OTHER_VERSION, found=str(version)[:50], expected=VERSION, hint=f"delete {self.path}")
 
     def lock(self) -> None:
-        """Take the directory for the life of this process.
+        """Take the directory for the life of this process, once the last child of an earlier supervisor has gone.
 
         Raises:
-            Rejected: `up/already-running`.
+            Rejected: `up/already-running`, `up/leftover`, `up/bad-directory`.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise Rejected(ALREADY_RUNNING, dir=str(self.path), hint="meshsec down, or choose another --dir") from None
-        self._lock = descriptor
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            alive = os.open(self.alive_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise Rejected(BAD_DIRECTORY, dir=str(self.path), reason=str(error.strerror), hint="choose another --dir") from None
+        if not _locked(self._lock, LOCK_SECONDS):
+            raise Rejected(ALREADY_RUNNING, dir=str(self.path), hint="meshsec down, or choose another --dir")
+        if not _locked(alive, LEFTOVER_SECONDS):
+            pids = self._read_running().children.values() if self.running_file.exists() else ()
+            raise Rejected(LEFTOVER, dir=str(self.path), processes=" ".join(map(str, pids)), hint="end these processes")
+        self.running_file.unlink(missing_ok=True)
 
     def held(self) -> list[int]:
         """Return the descriptors that hold the lock; children close them, or the lock would outlive the supervisor."""
@@ -135,15 +165,12 @@ class Home:
         """Tell whether a supervisor holds the directory."""
         try:
             descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return not _locked(descriptor, 0)
         finally:
             os.close(descriptor)
-        return False
 
     def running(self) -> Running:
         """Read who runs the mesh.
@@ -152,8 +179,25 @@ class Home:
             Rejected: `mesh/not-running`.
         """
         if self.is_locked() and self.running_file.exists():
-            return codec.load(self.running_file.read_bytes(), Running)
+            return self._read_running()
         raise Rejected(NOT_RUNNING, dir=str(self.path), hint="start it with: meshsec up")
+
+    def _read_running(self) -> Running:
+        return codec.load(self.running_file.read_bytes(), Running)
+
+
+def _locked(descriptor: int, seconds: float) -> bool:
+    """Try to take a lock for so long; tell whether it is held now."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(LOOK_SECONDS)
+        else:
+            return True
 
 
 def write(path: Path, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """What the relayers of a mesh open: a connection and a transfer channel per pair of chains, a channel per link."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from meshsec_core.ibc import transfer
 from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT
@@ -27,6 +28,6 @@ def _path(mesh: MeshSpec, a: str, b: str) -> PathConfig:
     channels = [ChannelConfig(proposer="a", port=transfer.PORT, counterparty_port=transfer.PORT, version=transfer.VERSION)]
     for link in mesh.links:
         if {link.provider, link.consumer} == {a, b}:
-            side = "a" if link.consumer == a else "b"
+            side: Literal["a", "b"] = "a" if link.consumer == a else "b"
             channels.append(ChannelConfig(proposer=side, port=CONSUMER_PORT, counterparty_port=PROVIDER_PORT))
     return PathConfig(a=a, b=b, channels=tuple(channels))

@@ -14,7 +14,7 @@ import msgspec
 from meshsec.world.base import Chain, World
 from meshsec_core.app import MODULES
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.runtime.module import Msg
+from meshsec_core.runtime.module import Module, Msg
 from meshsec_core.security.models import MODELS
 from meshsec_sdk.located import suggestion
 from meshsec_sdk.quantities import duration
@@ -152,7 +152,7 @@ def _value(param: Param, value: Any) -> Any:
 
 
 def _messages() -> list[type[Msg]]:
-    modules = [*MODULES, *(module for model in MODELS.values() for module in (model.provider, model.consumer))]
+    modules: list[Module[Any]] = [*MODULES, *(module for model in MODELS.values() for module in (model.provider, model.consumer))]
     return [kind for module in modules for kind in module.handlers]
 
 

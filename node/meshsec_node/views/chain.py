@@ -56,6 +56,7 @@ def status(node: Node, request: Request) -> Reply:  # noqa: ARG001
             "engine": ENGINE,
             "earliest_height": 1,
             "waiting": replica.waiting,
+            "quiet": not (replica.has_work or replica.deciding),
             "version": VERSION,
             "generation": GENERATION,
             "development": node.development,

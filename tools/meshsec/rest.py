@@ -1,0 +1,101 @@
+"""Tells whether a mesh of processes is at rest: nothing due on any chain, and nothing left to do for any relayer."""
+
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from meshsec.world.base import STUCK, accepted
+from meshsec_core.kernel import codec
+from meshsec_core.kernel.errors import Rejected
+from meshsec_sdk.transport import Transport
+
+LOOK_SECONDS = 0.01
+"""Between two looks at the mesh."""
+PATIENCE_SECONDS = 60.0
+"""After so long without coming to rest a mesh is called stuck."""
+
+
+class ChainStatus(msgspec.Struct, frozen=True):
+    """What is asked of a chain's status."""
+
+    height: int
+    quiet: bool
+    ready: bool
+    block_mode: str
+    reasons: tuple[str, ...] = ()
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What is asked of a relayer about a chain."""
+
+    scanned: int
+
+
+class RelayerStatus(msgspec.Struct, frozen=True):
+    """What is asked of a relayer's status."""
+
+    ready: bool
+    idle: bool
+    pending: int
+    chains: dict[str, Seen]
+    waits_for: tuple[str, ...]
+
+
+class Mesh:
+    """The HTTP interfaces of a mesh.
+
+    Args:
+        chains: short name to interface.
+        relayers: id to interface.
+    """
+
+    def __init__(self, chains: Mapping[str, Transport], relayers: Mapping[str, Transport]) -> None:
+        self.chains = chains
+        self.relayers = relayers
+
+    def wait(self, *, ready: bool = False, seconds: float = PATIENCE_SECONDS, watch: Callable[[], object] = lambda: None) -> None:
+        """Wait until the mesh is at rest.
+
+        Args:
+            ready: wait also until every path of every relayer is open.
+            seconds: how long.
+            watch: is called between two looks.
+
+        Raises:
+            Rejected: `world/stuck` with what it waits for, `client/unreachable`; or what `watch` raises.
+        """
+        deadline = time.monotonic() + seconds
+        while waits := self.look(ready=ready):
+            if time.monotonic() > deadline:
+                raise Rejected(STUCK, waits="; ".join(waits)[:1000], seconds=int(seconds))
+            watch()
+            time.sleep(LOOK_SECONDS)
+
+    def look(self, *, ready: bool) -> list[str]:
+        """Return what the mesh waits for; nothing if it is at rest."""
+        before = self._statuses()
+        waits = [f"{name} makes blocks" for name, status in before.items() if status.ready and not status.quiet]
+        waits += [f"{name}: {'; '.join(status.reasons)}" for name, status in before.items() if ready and not status.ready]
+        for name, transport in self.relayers.items():
+            report = codec.convert(accepted(*transport.get("/v1/status")), RelayerStatus)
+            behind = [chain for chain, status in before.items() if report.chains[chain].scanned < status.height]
+            if not report.idle or behind or (ready and not report.ready):
+                what = f"reads {', '.join(behind)}" if behind else f"works on {report.pending} packets"
+                waits.append(f"relayer {name} {what if report.ready else 'opens channels'}")
+                self._mine_for(report, before)
+        if not waits and self._heights(self._statuses()) != self._heights(before):
+            return ["new blocks"]
+        return waits
+
+    def _mine_for(self, report: RelayerStatus, statuses: Mapping[str, ChainStatus]) -> None:
+        """Make the blocks that a relayer waits for, on chains that make none by themselves."""
+        for chain in report.waits_for:
+            if statuses[chain].block_mode == "manual":
+                accepted(*self.chains[chain].post("/v1/dev/mine", {"blocks": 1}))
+
+    def _statuses(self) -> dict[str, ChainStatus]:
+        return {name: codec.convert(accepted(*found.get("/v1/status")), ChainStatus) for name, found in self.chains.items()}
+
+    def _heights(self, statuses: Mapping[str, ChainStatus]) -> list[tuple[str, int]]:
+        return [(name, status.height) for name, status in statuses.items()]

@@ -1,0 +1,323 @@
+"""A mesh of real processes behind the interface of every world: started here in a directory of its own, or found running.
+
+Chains and relayers are spoken to by HTTP alone; they are killed, kept away and brought back through their supervisor. Nothing
+waits for a time: every wait is for a condition, with a deadline.
+"""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from meshsec import launch
+from meshsec.home import Home
+from meshsec.launch import Launch
+from meshsec.rest import LOOK_SECONDS, PATIENCE_SECONDS, Mesh
+from meshsec.world.base import STUCK, Chain, World, accepted
+from meshsec.world.laws import check_laws
+from meshsec_core.kernel import codec
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import SECOND
+from meshsec_core.modules.auth import WRONG_SEQUENCE
+from meshsec_sdk.errors import OutcomeUnknown, TxRejected
+from meshsec_sdk.mesh_file import MeshSpec, topology
+from meshsec_sdk.transport import UNREACHABLE, HttpTransport
+
+STEP = 5 * 86_400 * SECOND
+"""Longest jump of the clock between two client updates: below half of the default trusting period of 14 days."""
+GLANCE_SECONDS = 1.0
+"""How long to wait for an answer of a chain that makes no blocks."""
+RELAYER = "relayer"
+
+
+class Patient:
+    """An HTTP interface whose process may be killed and return: what was never sent is sent again."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._http = HttpTransport(url)
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """Ask, until there is an answer.
+
+        Raises:
+            Rejected: `client/unreachable` after a while.
+        """
+        return _insist(lambda: self._http.get(path))
+
+    def post(self, path: str, body: Any) -> tuple[int, Any]:
+        """Tell, once.
+
+        Raises:
+            Rejected: `client/unreachable` after a while; nothing was sent.
+            OutcomeUnknown: the process died before it answered.
+        """
+        return _insist(lambda: self._http.post(path, body))
+
+    def order(self, path: str, body: Any) -> Any:
+        """Tell what may be told twice, until there is an answer.
+
+        Raises:
+            Rejected: what was answered, or `client/unreachable` after a while.
+        """
+        return accepted(*_insist(lambda: self._http.post(path, body), twice=True))
+
+    def glance(self, path: str, body: Any) -> None:
+        """Tell a process that may not answer."""
+        hurried = HttpTransport(self.url, GLANCE_SECONDS)
+        with suppress(OutcomeUnknown, Rejected):
+            hurried.post(path, body)
+        hurried.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+
+def _insist(work: Callable[[], tuple[int, Any]], *, twice: bool = False) -> tuple[int, Any]:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return work()
+        except Rejected as refusal:
+            if refusal.code != UNREACHABLE or time.monotonic() > deadline:
+                raise
+        except OutcomeUnknown:
+            if not twice or time.monotonic() > deadline:
+                raise
+        time.sleep(LOOK_SECONDS)
+
+
+class ProcessWorld(World):
+    """A mesh of processes.
+
+    Args:
+        mesh: a topology (`pair`, `triangle`, `star:N`, `full:N`) or a mesh description.
+        seed: kept for reports; processes take what comes.
+        home: directory of the mesh, which stays; a temporary one if left out.
+    """
+
+    def __init__(self, mesh: str | MeshSpec = "pair", *, seed: int = 0, home: Path | None = None) -> None:
+        super().__init__(topology(mesh) if isinstance(mesh, str) else mesh)
+        self.seed = seed
+        self._temporary = Path(tempfile.mkdtemp(prefix="meshsec-")) if home is None else None
+        self.home = Home(home or self._temporary or Path())
+        self._patients: list[Patient] = []
+        asked = Launch(str(self.home.path), mesh=codec.encode(self.spec).decode(), port=0, tied=True)
+        process = launch.begin(asked)
+        self._process: subprocess.Popen[bytes] | None = process
+        try:
+            launch.listening(process)
+            self._connect()
+            self._mesh().wait(ready=True, watch=lambda: launch.hear(process, 0))
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def attach(cls, home: Path) -> Self:
+        """Return the mesh that runs in a directory; closing the world leaves it running.
+
+        Raises:
+            Rejected: `mesh/not-running`.
+        """
+        world = cls.__new__(cls)
+        World.__init__(world, Home(home).manifest().mesh)
+        world.seed, world.home = world.spec.seed, Home(home)
+        world._temporary, world._process, world._patients = None, None, []
+        world._connect()
+        return world
+
+    def _connect(self) -> None:
+        endpoints = self.home.running().endpoints
+        self.relayers = {name: self._patient(endpoints.relayers[name]) for name in self.spec.relayers}
+        self._lines = {chain.name: self._patient(endpoints.chains[chain.name]) for chain in self.spec.chains}
+        self.chains = {name: Chain(self, name, line) for name, line in self._lines.items()}
+
+    def _patient(self, url: str) -> Patient:
+        self._patients.append(Patient(url))
+        return self._patients[-1]
+
+    def _mesh(self) -> Mesh:
+        """Return the chains, and the relayers that have not been taken away."""
+        return Mesh(self._lines, {name: self.relayers[name] for name in self.relayers if not self._mark(name).exists()})
+
+    # time and blocks
+
+    def include(self, chain: Chain, order: dict[str, Any]) -> dict[str, Any]:
+        """Have an order signed under a sequence of its own, so that it can be sent again whenever the answer is lost."""
+        line = self._lines[chain.name]
+        sequence = self._sequence(chain, order)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            reasons = chain.get("/v1/status")["reasons"]
+            if reasons:
+                line.glance("/v1/dev/send", {**order, "sequence": sequence})
+                raise TxRejected("tx/not-included", {"reasons": "; ".join(reasons)})
+            try:
+                status, answer = line.post("/v1/dev/send", {**order, "sequence": sequence})
+            except OutcomeUnknown:
+                continue
+            if status == 202:
+                self._mine_manual()
+            elif "hash" in answer:
+                found: dict[str, Any] = answer
+                return found
+            elif answer["code"] == WRONG_SEQUENCE and (again := self._sequence(chain, order)) != sequence:
+                sequence = again
+            else:
+                raise TxRejected(answer["code"], answer["facts"])
+        raise TxRejected("tx/not-included", {"reasons": "no block in time"})
+
+    def _sequence(self, chain: Chain, order: dict[str, Any]) -> str:
+        try:
+            return str(chain.get(f"/v1/accounts/{order['from']}")["next_sequence"])
+        except Rejected as refusal:
+            raise TxRejected(refusal.code, {name: str(value) for name, value in refusal.facts.items()}) from None
+
+    def _mine_manual(self) -> None:
+        for name, line in self._lines.items():
+            if self.chains[name].get("/v1/status")["block_mode"] == "manual":
+                line.order("/v1/dev/mine", {"blocks": 1})
+
+    def mine(self, blocks: int = 1) -> None:
+        """Make every chain produce blocks; a chain without a quorum produces none."""
+        self._order_chains("/v1/dev/mine", {"blocks": blocks})
+
+    def _order_chains(self, path: str, body: Any) -> None:
+        """Give all chains an order at once; those that make no blocks are not waited for."""
+
+        def order(name: str) -> None:
+            if self.chains[name].get("/v1/status")["ready"]:
+                self._lines[name].order(path, body)
+            else:
+                self._lines[name].glance(path, body)
+
+        with ThreadPoolExecutor(len(self._lines)) as pool:
+            list(pool.map(order, self._lines))
+
+    def advance_by(self, nanoseconds: int) -> None:
+        """Move the clock of all chains in steps; before and after each the relayers that are there work until all is quiet."""
+        clocks = [int(chain.get("/v1/dev/clock")["offset"]) for chain in self.chains.values()]
+        start, moved = max(clocks), 0
+        self.relay()
+        while moved < nanoseconds:
+            moved += min(STEP, nanoseconds - moved)
+            self._order_chains("/v1/dev/clock", {"offset": start + moved})
+            self.relay()
+
+    # relayers
+
+    def relay(self) -> None:
+        """Wait until the relayers have nothing left to do and no chain has a block due."""
+        self._mesh().wait()
+
+    def relayer(self, order: str, body: dict[str, Any] | None = None) -> Any:
+        """Give every relayer an order and return the answers by id; `stop` takes them away until `start`."""
+        if order == "stop":
+            self._keep_away(self.relayers)
+            return None
+        if order == "start":
+            self._bring_back(self.relayers)
+            return None
+        if order == "status":
+            return {name: accepted(*found.get("/v1/status")) for name, found in self.relayers.items()}
+        return {name: found.order(f"/v1/{order}", body or {}) for name, found in self.relayers.items()}
+
+    def _mark(self, relayer: str) -> Path:
+        return self.home.away(f"{RELAYER}-{relayer}")
+
+    def _keep_away(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._mark(name).parent.mkdir(exist_ok=True)
+            self._mark(name).touch()
+        self._nudge()
+        self._until(lambda pids: all(pids[f"{RELAYER}-{name}"] == 0 for name in names), "relayers to end")
+
+    def _bring_back(self, names: Mapping[str, Patient]) -> None:
+        for name in names:
+            self._mark(name).unlink(missing_ok=True)
+        self._nudge()
+        self._until(lambda pids: all(pids[f"{RELAYER}-{name}"] for name in names), "relayers to start")
+        for found in names.values():
+            found.get("/v1/status")
+
+    def _nudge(self) -> None:
+        os.kill(self.home.running().pid, signal.SIGUSR1)
+
+    def _until(self, holds: Callable[[Mapping[str, int]], bool], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not holds(self.home.running().children):
+            if time.monotonic() > deadline:
+                raise Rejected(STUCK, waits=what)
+            time.sleep(LOOK_SECONDS)
+
+    # faults
+
+    def fault(self, kind: str, target: str) -> None:
+        """Make a validator misbehave."""
+        chain, name = self.validator(target)
+        chain.post("/v1/dev/fault", {"kind": kind, "validator": name})
+
+    def heal(self, target: str | None = None) -> None:
+        """End faults."""
+        chains = list(self.chains.values())
+        name: str | None = None
+        if target is not None:
+            chain, name = self.validator(target)
+            chains = [chain]
+        for chain in chains:
+            chain.post("/v1/dev/heal", {"validator": name})
+
+    def crash(self, target: str, batch: int = 0) -> None:  # noqa: ARG002
+        """Kill processes by SIGKILL and wait until they serve again; where exactly they die is left to chance."""
+        if target == RELAYER:
+            for name in self.relayers:
+                self._mark(name).unlink(missing_ok=True)
+            self._kill(f"{RELAYER}-{name}" for name in self.relayers)
+            for found in self.relayers.values():
+                found.get("/v1/status")
+        else:
+            chain = self.chain(target)
+            self._kill((chain.name,))
+            chain.get("/v1/status")
+
+    def _kill(self, names: Iterable[str]) -> None:
+        before = self.home.running().children
+        for name in names:
+            if before[name]:
+                with suppress(ProcessLookupError):
+                    os.kill(before[name], signal.SIGKILL)
+            self._until(lambda pids, name=name: pids[name] not in (0, before[name]), f"{name} to start again")  # type: ignore[misc]
+
+    # laws, digest
+
+    def check_laws(self) -> None:
+        """Check every law of every chain's modules, and of every model across chains, on the states that the chains serve."""
+        check_laws(self.spec, self.home.manifest().genesis_time, self.chains)
+
+    def digest(self) -> str:
+        """Return a hash over the tips of all chains; a tip's hash covers every block before it, and events follow from blocks."""
+        digest = hashlib.sha256()
+        for name in sorted(self.chains):
+            status = self.chains[name].get("/v1/status")
+            digest.update(f"{status['chain_id']} {status['height']} {status['block_hash']} {status['app_hash']}\n".encode())
+        return digest.hexdigest()
+
+    def close(self) -> None:
+        """End what was started for this world."""
+        for patient in self._patients:
+            patient.close()
+        if self._process is not None:
+            self._process.terminate()
+            self._process.communicate()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
