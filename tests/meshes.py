@@ -1,0 +1,77 @@
+"""What tests of whole meshes share: transfers, channels by where they lead, and the state that no accident may change."""
+
+from typing import Any
+
+from meshsec.world.base import Chain, Receipt, World
+from meshsec.world.sim import SimWorld
+from meshsec_sdk.names import chain_name
+
+LASTING = (
+    "bank/",
+    "transfer/",
+    "ibc/acks/",
+    "ibc/channelEnds/",
+    "ibc/commitments/",
+    "ibc/connections/",
+    "ibc/next",
+    "ibc/receipts/",
+    "mesh/vaults/",
+    "mesh/consumer/",
+)
+"""State that says who has what and what was agreed; the rest depends on when blocks were made and who relayed."""
+
+ALL = ("auth/", "bank/", "distribution/", "ibc/", "mesh/", "mint/", "slashing/", "staking/", "transfer/")
+
+
+def channel(world: World, here: str, there: str, port: str = "transfer") -> Any:
+    """The view of the one channel from a port of one chain to another chain."""
+    found = [
+        end
+        for end in world.chain(here).query("ibc", "channels")
+        if end["port_id"] == port and end["chain_id"] == chain_name(there).chain_id
+    ]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def transfer(world: World, source: str, target: str, amount: int, denom: str = "", **more: Any) -> Receipt:
+    """Let alice send coins to bob on another chain; `more` are fields of the message, or its `sender`."""
+    message = {
+        "@type": "transfer/Transfer",
+        "channel": channel(world, source, target)["channel_id"],
+        "denom": denom or world.chain(source).names.denom,
+        "amount": str(amount),
+        "receiver": world.chain(target).user("bob").address,
+    }
+    sender = more.pop("sender", "alice")
+    return world.chain(source).send(sender, {**message, **more})
+
+
+def supply(chain: Chain, denom: str) -> int:
+    """How much of a denomination exists on a chain."""
+    return int(chain.query("bank", "supply", denom=denom)["amount"])
+
+
+def held(chain: Chain) -> dict[tuple[str, str], int]:
+    """(channel, denomination) to what is held in escrow, where it is anything."""
+    return {(found["channel"], found["denom"]): int(found["amount"]) for found in chain.query("transfer", "escrows")}
+
+
+def refusals(world: SimWorld) -> list[tuple[str, str]]:
+    """(chain, code) of all transactions without effect."""
+    found = []
+    for name, node in world.nodes.items():
+        results = (node.replica.results(height) for height in range(1, node.replica.height + 1))
+        found += [(name, receipt.code) for each in results if each for receipt in each.receipts if receipt.code]
+    return found
+
+
+def state(chain: Chain, world: SimWorld, prefixes: tuple[str, ...] = LASTING) -> dict[str, bytes]:
+    """The latest state of a chain under some prefixes."""
+    reader = world.nodes[chain.name].replica.state
+    return {path: value for prefix in prefixes for path, value in reader.scan(prefix)}
+
+
+def ledgers(world: SimWorld) -> dict[str, dict[str, bytes]]:
+    """The lasting state of all chains."""
+    return {name: state(chain, world) for name, chain in world.chains.items()}
