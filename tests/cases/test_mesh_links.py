@@ -1,4 +1,4 @@
-"""How a link opens, who may open it, and what happens to packets when the way is blocked (sections 3.1 and 3.4 of the specification)."""
+"""How a link opens, who may open it, and what happens to packets when the way is blocked."""
 
 from typing import Any
 

@@ -174,7 +174,7 @@ def collected(chain: Chain) -> list[str]:
 
 
 def test_vs_r_fees_and_inflation_of_virtual_stake_reach_those_who_lend() -> None:
-    """Alice's virtual stake is 1 of 41 bonded tokens, and so is her part of what is minted, less the validator's commission of 10 %."""
+    """Alice's virtual stake is 1 of 41 bonded tokens, and so is her part of what is minted, less a commission of 10 %."""
     rig, link = start(("alice", 0, 100_000), genesis={"mint": {"inflation_bps": 1_000}})
     juno = link.consumer
     before = bank.supply(juno.state, juno.ctx.denom)
