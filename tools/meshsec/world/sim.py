@@ -20,6 +20,7 @@ from meshsec_core.replica.storage import MemoryStorage
 from meshsec_node.views import txs
 from meshsec_node.views.local import LocalTransport
 from meshsec_relayer.courier import Courier
+from meshsec_relayer.engine import reports
 from meshsec_relayer.engine.boundary import Clear, Command, Drop, Filter, Hold, Pause, Release, Resume
 from meshsec_relayer.store import MemoryStore
 from meshsec_sdk.errors import TxRejected
@@ -135,20 +136,19 @@ class SimWorld(World):
             if all(courier.engine.idle for courier in working):
                 return
             self.mine()
-        waits = [f"{name}: {wait.why}" for courier in working for name, wait in courier.engine.tasks.waits()]
-        raise Rejected(STUCK, waits="; ".join(waits)[:1000])
+        raise Rejected(STUCK, waits="; ".join(line for courier in working for line in _waits(courier))[:1_000])
 
     def relayer(self, order: str, body: dict[str, Any] | None = None) -> Any:
-        """Give every relayer an order; `stop` takes them away until `start`."""
+        """Give every relayer an order and return what each then says of itself; `stop` takes them away until `start`."""
         asked = body or {}
         for name, courier in self.couriers.items():
             if order == "stop":
                 self._gone[name] = True
             elif order == "start":
                 self._start_relayer(name)
-            else:
+            elif order != "status":
                 courier.order(_command(order, asked))
-        return None
+        return {name: codec.plain(reports.status(courier.engine)) for name, courier in self.couriers.items()}
 
     def _present(self) -> list[str]:
         return [name for name in self.couriers if not self._gone[name]]
@@ -232,6 +232,13 @@ class SimWorld(World):
         """Nothing runs for a simulated world."""
 
 
+def _waits(courier: Courier) -> list[str]:
+    """Say why a relayer does not come to rest."""
+    engine = courier.engine
+    packets = [f"{packet.id} waits for {packet.waits_for}" for packet in reports.packets(engine)]
+    return [*reports.reasons(engine), *packets, *(f"{name}: {wait.why}" for name, wait in engine.tasks.waits())]
+
+
 def _command(order: str, asked: dict[str, Any]) -> Command:
     match order:
         case "pause":
@@ -247,4 +254,4 @@ def _command(order: str, asked: dict[str, Any]) -> Command:
         case "clear":
             return Clear()
         case _:
-            raise Rejected(UNKNOWN_ORDER, order=order, known="pause, resume, hold, release, drop, clear, stop, start")
+            raise Rejected(UNKNOWN_ORDER, order=order, known="pause, resume, hold, release, drop, clear, stop, start, status")
