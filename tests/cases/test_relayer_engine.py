@@ -1,12 +1,14 @@
 """The engine alone: events in, effects out, no chain behind it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import key_of
+from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
-from meshsec_relayer.config import ChainConfig, ChannelConfig, PathConfig, RelayerConfig, check_config, read_config, spell_config
+from meshsec_relayer.config import ChainConfig, ChannelConfig, PathConfig, RelayerConfig, check_config, read_config
 from meshsec_relayer.engine import reports
 from meshsec_relayer.engine.boundary import (
     Answer,
@@ -179,7 +181,7 @@ def test_orders_survive_in_the_image() -> None:
     assert (again.controls.paused, again.controls.held) == (False, [])
 
 
-def test_a_store_in_a_file_is_whole_or_the_one_before(tmp_path: Any) -> None:
+def test_a_store_in_a_file_is_whole_or_the_one_before(tmp_path: Path) -> None:
     store = FileStore(tmp_path / "cursor")
     assert store.load() is None
     first, second = Image(cursors={"juno": 7}), Image(cursors={"juno": 8}, held=(Filter(kind="stake"),))
@@ -238,8 +240,9 @@ def test_every_order_has_a_help_text() -> None:
     assert all(text.endswith(".") for _, text in ORDERS.values())
 
 
-def test_a_configuration_is_spelled_as_it_is_read() -> None:
-    assert read_config(spell_config(CONFIG)) == CONFIG
+def test_a_configuration_is_spelled_as_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "relayer.json").write_bytes(codec.encode(CONFIG))
+    assert read_config(tmp_path / "relayer.json") == CONFIG
     assert CONFIG.key_path == "relayer/main"
 
 
@@ -253,9 +256,10 @@ def test_a_configuration_is_spelled_as_it_is_read() -> None:
         b'{"id":"x","chains":{},"paths":[],"max_batch_messages":0}',
     ],
 )
-def test_a_configuration_that_cannot_work_is_refused(raw: bytes) -> None:
+def test_a_configuration_that_cannot_work_is_refused(raw: bytes, tmp_path: Path) -> None:
+    (tmp_path / "relayer.json").write_bytes(raw)
     with pytest.raises(Rejected) as refusal:
-        read_config(raw)
+        read_config(tmp_path / "relayer.json")
     assert refusal.value.code == "relayer/bad-config"
 
 
