@@ -12,11 +12,14 @@ from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.tendermint import FLAG_ABSENT, FLAG_COMMIT
 from meshsec_core.modules import bank
 from meshsec_core.modules.bank import Send
+from meshsec_core.modules.staking.history import UPDATE_DELAY
+from meshsec_core.modules.staking.module import Delegate
 from meshsec_core.modules.staking.state import get_validator
 from meshsec_core.replica.chain import check_block
 from meshsec_core.replica.events import Deliver, Persist, Tick
 from meshsec_core.replica.replica import Replica
 from meshsec_core.replica.storage import Table
+from meshsec_core.runtime.module import Msg
 from meshsec_core.runtime.tx import make_tx
 from meshsec_sdk import names
 from meshsec_sdk.mesh_file import USER_COINS, MeshSpec, consensus_keys, genesis_of, topology
@@ -43,11 +46,13 @@ class Rig:
             assert self.chain.make_block(self.now), self.chain.reasons()
 
     def send(self, amount: int, sequence: int) -> bytes:
-        genesis = self.replica.genesis
         bob = names.address("bob", self.chain.spec.names)
+        return self.submit(Send(bob, self.replica.genesis.denom, amount), sequence)
+
+    def submit(self, msg: Msg, sequence: int) -> bytes:
+        genesis = self.replica.genesis
         key = names.key_of("alice", "osmosis")
-        tx = make_tx(key, genesis.prefix, genesis.chain_id, sequence, (Send(bob, genesis.denom, amount),))
-        return self.replica.submit(tx)
+        return self.replica.submit(make_tx(key, genesis.prefix, genesis.chain_id, sequence, (msg,)))
 
     def bobs(self) -> int:
         return bank.balance(self.replica.state, names.address("bob", self.chain.spec.names), self.replica.genesis.denom)
@@ -82,6 +87,19 @@ def test_a_transfer_is_included_once_and_its_receipt_and_state_can_be_proven() -
     nothing, absence = rig.replica.state.prove(path + "x", 2)
     assert nothing is None
     verify_absence(header.header.app_hash, store, key.encode() + b"x", absence)
+
+
+def test_a_block_is_due_until_a_changed_validator_set_has_signed_one() -> None:
+    rig = Rig()
+    rig.blocks(2)
+    before = rig.replica.tip.validators.hash
+    rig.submit(Delegate(names.validator_id(rig.chain.spec.names, "val-0"), 5), 0)
+    while rig.replica.has_work:
+        rig.blocks(1)
+    header = rig.replica.block(rig.replica.height)
+    assert header is not None
+    assert rig.replica.height == 3 + UPDATE_DELAY
+    assert header.header.validators_hash == rig.replica.tip.validators.hash != before
 
 
 def test_the_same_genesis_and_inputs_give_the_same_bytes() -> None:

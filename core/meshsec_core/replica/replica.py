@@ -277,7 +277,8 @@ class Replica:
     @property
     def has_work(self) -> bool:
         """Whether a block is due: for transactions, evidence, a proof, a validator-set change, or a model."""
-        changing = self._tip.validators.hash != self._tip.next_validators.hash
+        sets = (self._tip.last_validators, self._tip.validators, self._tip.next_validators)
+        changing = any(members.hash != sets[0].hash for members in sets)
         due = self._proof_due > self._tip.height or changing or self.app.has_work
         return due or len(self._mempool) > 0 or len(self._pool) > 0
 
