@@ -33,6 +33,7 @@ from meshsec_core.security.model import SecurityModel
 
 GENESIS_VERSION = "genesis/version"
 UNKNOWN_MODEL = "genesis/unknown-model"
+UNKNOWN_MODULE = "genesis/unknown-module"
 
 OK = ""
 """Code of a receipt whose messages all took effect."""
@@ -115,8 +116,13 @@ class App:
         """Write the first state by the modules' genesis sections.
 
         Raises:
-            Rejected: `codec/malformed` for a section that does not fit its module, or what a module refuses.
+            Rejected: `genesis/unknown-module`, `codec/malformed` for a section that does not fit its module, or what a module
+                refuses.
         """
+        known = [module.name for module in self.machine.modules]
+        for name in self.genesis.modules:
+            if name not in known:
+                raise Rejected(UNKNOWN_MODULE, module=name[:100], known=", ".join(known))
         overlay = Overlay(Empty())
         ctx = Ctx(overlay, Block(self.genesis.chain_id, 0, self.genesis.time), self.machine)
         for module in self.machine.modules:

@@ -23,6 +23,8 @@ MISSING_KEY = "yaml/missing-key"
 BAD_VALUE = "yaml/bad-value"
 
 MAX_BYTES = 1_048_576
+MAX_DEPTH = 64
+"""Levels of nesting; reading takes the square of them."""
 
 _INTEGER = re.compile(r"-?[0-9][0-9_]*")
 _DECIMAL = re.compile(r"([0-9]+)(?:\.([0-9]{1,18}))?")
@@ -211,18 +213,25 @@ def parse(text: str, file: str) -> Located:
     if len(text) > MAX_BYTES:
         raise Rejected(MALFORMED, file=file, line=1, reason=f"more than {MAX_BYTES} bytes")
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise Rejected(MALFORMED, file=file, line=1, reason="anchors and aliases are not used here")
+        _look_through(text, file)
         node = yaml.compose(text, yaml.SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         reason = str(getattr(error, "problem", None) or error)[:200]
         raise Rejected(MALFORMED, file=file, line=mark.line + 1 if mark else 1, reason=reason) from None
-    except RecursionError:
-        raise Rejected(MALFORMED, file=file, line=1, reason="nested too deeply") from None
     if node is None:
         raise Rejected(MALFORMED, file=file, line=1, reason="the file is empty")
     return Located(node, file)
+
+
+def _look_through(text: str, file: str) -> None:
+    """Refuse what would be costly or surprising to build: deep nesting, and anchors."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH or isinstance(event, yaml.AliasEvent):
+            reason = "nested too deeply" if depth > MAX_DEPTH else "anchors and aliases are not used here"
+            raise Rejected(MALFORMED, file=file, line=event.start_mark.line + 1, reason=reason)
 
 
 def read(path: Path) -> Located:

@@ -1,7 +1,12 @@
 """The mesh file: a mesh in YAML, read with the place of every mistake, and written by `meshsec init`."""
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
+
+from meshsec_core.kernel import codec
+from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import ONE_BPS, ONE_E18, Denom
 from meshsec_sdk import mesh_file, names
 from meshsec_sdk.located import BAD_VALUE, Located, parse, read
@@ -66,16 +71,40 @@ def _chain(name: str, entry: Located) -> ChainSpec:
         if names.key_path(alias, name) is None:
             raise amount.refused(names.UNKNOWN_NAME, name=alias[:100], known=", ".join((*names.USERS, names.FAUCET)))
         balances[alias] = amount.amount(spelled.denom)
-    params = {module: section.plain() for module, section in (found["params"].entries() if "params" in found else {}).items()}
     return ChainSpec(
         names=spelled,
         validators=_validators(found["validators"], spelled)
         if "validators" in found
         else mesh_file.default_chain(usual).validators,
         balances=balances,
-        params=params,
+        params=_params(found["params"]) if "params" in found else {},
         engine=found["engine"].choice(ENGINES) if "engine" in found else ENGINES[0],
     )
+
+
+def _params(entry: Located) -> dict[str, dict[str, Any]]:
+    """Read the sections of a chain's modules, each against what its module knows."""
+    known = _sections()
+    params: dict[str, dict[str, Any]] = {}
+    for module, section in entry.fields(known).items():
+        params[module] = {name: value.plain() for name, value in section.fields(known[module].__struct_fields__).items()}
+        try:
+            codec.convert(params[module], known[module])
+        except Rejected as refusal:
+            raise section.refused(BAD_VALUE, found=module, expected=str(refusal.facts["detail"])) from None
+    return params
+
+
+def _sections() -> dict[str, type[msgspec.Struct]]:
+    """Return what modules take from a genesis document. Loaded only for files that say something about them."""
+    from meshsec_core.app import MODULES
+    from meshsec_core.modules.bank import BankGenesis
+    from meshsec_core.modules.staking.module import StakingGenesis
+    from meshsec_core.security.models import MODELS
+
+    modules = (*MODULES, *(module for model in MODELS.values() for module in (model.provider, model.consumer)))
+    taken = {module.name: module.genesis for module in modules if module.genesis is not None}
+    return {**taken, "bank": BankGenesis, "staking": StakingGenesis}
 
 
 def _validators(entry: Located, chain: ChainName) -> tuple[ValidatorSpec, ...]:

@@ -7,11 +7,12 @@ the supervisor has told it to ignore stays ignored.
 import argparse
 import asyncio
 import contextlib
+import errno
 import gc
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,41 +26,47 @@ from meshsec_sdk.process import end_with_parent
 from meshsec_sdk.settings import Serving
 
 PORT_IN_USE = "process/port-in-use"
+BAD_ADDRESS = "process/bad-address"
 
 BAD_INPUT_EXIT = 2
 INFRASTRUCTURE_EXIT = 3
+INFRASTRUCTURE = ("process/", "storage/", "relayer/bad-store", "relayer/store-version", "relayer/foreign-store")
+"""Beginnings of the codes that blame the machine and not the caller."""
 
 BACKLOG = 512
 GRACE_SECONDS = 2
 """How long open requests may take when a process is asked to end."""
 
 
-def command(
-    program: str, description: str, run: Callable[[Path], int], bad_input: Collection[str], arguments: Sequence[str] | None
-) -> int:
-    """Run a process from its command line; say on stderr why it was refused, and return the exit code.
+def command(program: str, description: str, run: Callable[[Path], int], arguments: Sequence[str] | None) -> int:
+    """Run a process from its command line; return the exit code.
 
     Args:
         program: name in messages.
         description: one sentence for `--help`.
         run: is given the settings file.
-        bad_input: codes that are the caller's mistake; exit code 2 instead of 3.
-        arguments: those of this process by default.
+        arguments: those of this process if None.
     """
     parser = argparse.ArgumentParser(prog=program, description=description)
     parser.add_argument("--config", type=Path, required=True, help="settings, JSON")
+    path = parser.parse_args(arguments).config
+    return guard(lambda: run(path))
+
+
+def guard(work: Callable[[], int]) -> int:
+    """Do a process's work; say on stderr why it was refused, and return the exit code: 2 blames the caller, 3 the machine."""
     try:
-        return run(parser.parse_args(arguments).config)
+        return work()
     except Rejected as refusal:
         sys.stderr.write(f"{refusal}\n")
-        return BAD_INPUT_EXIT if refusal.code in bad_input else INFRASTRUCTURE_EXIT
+        return INFRASTRUCTURE_EXIT if refusal.code.startswith(INFRASTRUCTURE) else BAD_INPUT_EXIT
 
 
 def listen(host: str, port: int) -> socket.socket:
     """Listen on an address; whoever connects before somebody serves it waits.
 
     Raises:
-        Rejected: `process/port-in-use`, also for an address that is not this machine's.
+        Rejected: `process/port-in-use`; `process/bad-address` for one that this machine cannot listen on.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -68,8 +75,9 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except (OSError, OverflowError) as error:
         listener.close()
+        code = PORT_IN_USE if getattr(error, "errno", None) == errno.EADDRINUSE else BAD_ADDRESS
         reason = getattr(error, "strerror", None) or str(error)
-        raise Rejected(PORT_IN_USE, host=host, port=port, reason=reason, hint="choose another port") from None
+        raise Rejected(code, host=host, port=port, reason=reason, hint="choose another port") from None
     return listener
 
 

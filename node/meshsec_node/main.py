@@ -20,8 +20,6 @@ from meshsec_sdk.models import load_models
 from meshsec_sdk.names import ChainName
 from meshsec_sdk.settings import read_settings
 
-BAD_INPUT = (BAD_SETTINGS, "codec/malformed", "genesis/version", "genesis/unknown-model")
-
 VERDICTS = 20_000
 """Signatures whose verdict is remembered: about 10 MiB."""
 
@@ -32,7 +30,6 @@ def main(arguments: list[str] | None = None) -> int:
         "meshsec_node",
         "One chain of a development mesh.",
         lambda path: run(read_settings(path, Settings, BAD_SETTINGS)),
-        BAD_INPUT,
         arguments,
     )
 

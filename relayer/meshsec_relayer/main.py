@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 from meshsec_relayer.api import build_app
-from meshsec_relayer.config import BAD_CONFIG, RelayerConfig, read_config
+from meshsec_relayer.config import RelayerConfig, read_config
 from meshsec_relayer.engine.engine import Engine
 from meshsec_relayer.runner import Runner
 from meshsec_relayer.store import FileStore, MemoryStore, Store
@@ -17,7 +17,7 @@ from meshsec_sdk import logs, names, serving
 def main(arguments: list[str] | None = None) -> int:
     """Run a relayer from the command line; return the exit code."""
     about = "Carries packets between the chains of a mesh."
-    return serving.command("meshsec_relayer", about, lambda path: run(read_config(path)), (BAD_CONFIG,), arguments)
+    return serving.command("meshsec_relayer", about, lambda path: run(read_config(path)), arguments)
 
 
 def run(config: RelayerConfig, listener: socket.socket | None = None) -> int:

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from typing import Literal
 
 from meshsec_core.ibc import transfer
+from meshsec_core.kernel.errors import Rejected
 from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT
 from meshsec_relayer.config import ChainConfig, ChannelConfig, PathConfig, RelayerConfig
 from meshsec_sdk.mesh_file import MeshSpec
+
+UNKNOWN_RELAYER = "mesh-file/unknown-relayer"
 
 
 def relayer_config(mesh: MeshSpec, relayer: str, urls: Mapping[str, str]) -> RelayerConfig:
@@ -16,7 +19,12 @@ def relayer_config(mesh: MeshSpec, relayer: str, urls: Mapping[str, str]) -> Rel
         mesh: the whole mesh.
         relayer: the relayer's name.
         urls: chain name to its HTTP interface.
+
+    Raises:
+        Rejected: `mesh-file/unknown-relayer`.
     """
+    if relayer not in mesh.relayers:
+        raise Rejected(UNKNOWN_RELAYER, relayer=relayer[:100], known=", ".join(mesh.relayers))
     chains = {
         chain.name: ChainConfig(url=urls[chain.name], chain_id=chain.names.chain_id, prefix=chain.names.prefix)
         for chain in mesh.chains

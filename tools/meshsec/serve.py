@@ -18,9 +18,11 @@ from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_sdk import mesh_yaml
 from meshsec_sdk.mesh_file import MeshSpec, genesis_of
+from meshsec_sdk.serving import guard
+
+BAD_DIRECTORY = "process/bad-directory"
 
 PORT = 8080
-BAD_INPUT_EXIT = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,25 +37,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--host", default="0.0.0.0", help="address to listen on")
     parser.add_argument("--port", type=int, default=PORT, help="port to listen on, and of the others")
     asked = parser.parse_args(arguments)
+    return guard(lambda: SERVICES[asked.what](mesh_yaml.load(asked.mesh), asked))
+
+
+def _home(asked: argparse.Namespace) -> Path:
+    """Return the directory, made if it is missing.
+
+    Raises:
+        Rejected: `process/bad-directory`.
+    """
+    home: Path = asked.home
     try:
-        return SERVICES[asked.what](mesh_yaml.load(asked.mesh), asked)
-    except Rejected as refusal:
-        sys.stderr.write(f"{refusal}\n")
-        return BAD_INPUT_EXIT
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Rejected(BAD_DIRECTORY, dir=str(home), reason=str(error.strerror)) from None
+    return home
 
 
 def _chain(mesh: MeshSpec, asked: argparse.Namespace) -> int:
     from meshsec_node import main as node
     from meshsec_node.settings import BlockMode, Settings
 
-    genesis = asked.home / "genesis.json"
+    home = _home(asked)
+    genesis = home / "genesis.json"
     if not genesis.exists():
         write(genesis, codec.encode(genesis_of(mesh, asked.name, time.time_ns())))
     prefixes = {chain.name: chain.names.prefix for chain in mesh.chains}
     return node.run(
         Settings(
             genesis=str(genesis),
-            home=str(asked.home),
+            home=str(home),
             mesh=prefixes,
             host=asked.host,
             port=asked.port,
@@ -69,8 +82,8 @@ def _relayer(mesh: MeshSpec, asked: argparse.Namespace) -> int:
     from meshsec.relays import relayer_config
     from meshsec_relayer import main as relayer
 
-    config = relayer_config(mesh, asked.name or mesh.relayers[0], _chain_urls(mesh, asked.port))
-    config = msgspec.structs.replace(config, host=asked.host, port=asked.port, store=str(asked.home / "cursor"))
+    config = relayer_config(mesh, asked.name or next(iter(mesh.relayers), ""), _chain_urls(mesh, asked.port))
+    config = msgspec.structs.replace(config, host=asked.host, port=asked.port, store=str(_home(asked) / "cursor"))
     return relayer.run(config)
 
 

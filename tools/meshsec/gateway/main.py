@@ -7,14 +7,14 @@ import socket
 
 from meshsec.gateway.api import build_app
 from meshsec.gateway.gateway import Gateway
-from meshsec.gateway.settings import BAD_SETTINGS, GatewaySettings, read_gateway_settings
+from meshsec.gateway.settings import GatewaySettings, read_gateway_settings
 from meshsec_sdk import logs, serving
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a gateway from the command line; return the exit code."""
     about = "One port for a whole development mesh."
-    return serving.command("meshsec.gateway", about, lambda path: run(read_gateway_settings(path)), (BAD_SETTINGS,), arguments)
+    return serving.command("meshsec.gateway", about, lambda path: run(read_gateway_settings(path)), arguments)
 
 
 def run(settings: GatewaySettings, listener: socket.socket | None = None) -> int:
