@@ -7,6 +7,7 @@ pair.settle()
 """
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import msgspec
@@ -26,12 +27,19 @@ from meshsec_core.security.models import MODELS
 from meshsec_node.views.local import LocalTransport
 from meshsec_relayer.config import ChainConfig, ChannelConfig, PathConfig, RelayerConfig
 from meshsec_relayer.courier import Courier
-from meshsec_relayer.engine.boundary import Log
+from meshsec_relayer.engine.boundary import Answer, Ask, Event, Log, Save
 from meshsec_relayer.store import MemoryStore
 from meshsec_sdk import names
 from meshsec_sdk.mesh_file import GENESIS_TIME, consensus_keys, genesis_of, topology
 
 TRANSFER = ChannelConfig(proposer="a", port=PORT, counterparty_port=PORT, version=VERSION)
+
+MESH = (
+    TRANSFER,
+    ChannelConfig(proposer="a", port="mesh-consumer", counterparty_port="mesh-provider"),
+    ChannelConfig(proposer="b", port="mesh-consumer", counterparty_port="mesh-provider"),
+)
+"""A transfer channel, and a link in both directions."""
 
 PROBE_MODEL = SecurityModel("probe", "a test application", PROBE, Module("probe/nothing"))
 
@@ -94,7 +102,11 @@ class Pair:
         self.nodes: dict[str, SimChain] = {}
         for chain in self.mesh.chains:
             genesis = genesis_of(self.mesh, chain.name)
-            genesis = msgspec.structs.replace(genesis, models={name: fingerprint(model) for name, model in chosen.items()})
+            genesis = msgspec.structs.replace(
+                genesis,
+                models={name: fingerprint(model) for name, model in chosen.items()},
+                modules={name: given for name, given in genesis.modules.items() if mesh or not name.startswith("mesh/")},
+            )
             self.nodes[chain.name] = ProbedChain(chain, genesis, self.mesh)
         interfaces = {chain.name: ChainConfig("", chain.names.chain_id, chain.names.prefix) for chain in self.mesh.chains}
         paths = tuple(PathConfig(a, b, channels) for a, b in self.mesh.pairs())
@@ -107,6 +119,12 @@ class Pair:
         """Return a new relayer over the same chains, by default with the durable image of the one before."""
         config = msgspec.structs.replace(self.config, **changes)
         return Courier(config, self.wires(), self.store if store is None else store, log=self.logs.append)
+
+    def shuffle(self, seed: int) -> None:
+        """Go on with a relayer that hears answers in any order."""
+        shuffled = ShuffledCourier(self.config, self.wires(), self.store, log=self.logs.append)
+        shuffled.chance = Random(seed)
+        self.courier = shuffled
 
     def wires(self) -> dict[str, Wire]:
         return {name: Wire(name, LocalTransport(node), self) for name, node in self.nodes.items()}
@@ -163,6 +181,24 @@ class Pair:
         node = self.nodes[chain]
         results = (node.replica.results(height) for height in range(1, node.replica.height + 1))
         return [receipt.code for result in results if result for receipt in result.receipts if receipt.code]
+
+
+class ShuffledCourier(Courier):
+    """A courier whose requests are answered in any order, as they are over sockets."""
+
+    chance: Random
+
+    def _feed(self, event: Event) -> None:
+        events: list[Event] = [event]
+        while events:
+            for effect in self.engine.handle(events.pop(self.chance.randrange(len(events)))):
+                match effect:
+                    case Save(image):
+                        self._store.save(image)
+                    case Ask(number, request):
+                        events.append(Answer(number, self._ask(request)))
+                    case _:
+                        self._log(effect)
 
 
 def packet_names(courier: Courier) -> list[str]:

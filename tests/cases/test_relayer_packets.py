@@ -6,13 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshsec_core.ibc.packet import RecvPacket
+from meshsec_core.ibc.timeout import Timeout
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.wire.ibc import Height, Packet
+from meshsec_core.kernel.wire.ibc import Height, Packet, packet_commitment
 from meshsec_relayer.engine.boundary import Drop, Filter, Hold, Image, Pause, Release, Resume, Step
+from meshsec_relayer.engine.cargo import Parcel
 from meshsec_relayer.engine.chain import Chain
 from meshsec_relayer.engine.controls import Controls
 from meshsec_relayer.engine.packets import Book, Channel, Entry, kind_of, packet_id
+from meshsec_relayer.engine.proofs import Proven
 
 Told = tuple[int, str, Mapping[str, str]]
 
@@ -230,3 +234,33 @@ def test_steps_count_while_paused_only() -> None:
     assert (controls.steps, controls.halted) == (2, False)
     controls.order(Resume())
     assert (controls.steps, controls.paused) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("ordered", "value", "goes_back"),
+    [
+        (False, None, True),
+        (False, b"\x01", False),
+        (True, (3).to_bytes(8), True),
+        (True, (4).to_bytes(8), False),
+    ],
+)
+def test_a_timeout_is_told_only_of_a_packet_that_the_proven_state_has_not_received(
+    ordered: bool, value: bytes | None, goes_back: bool
+) -> None:
+    """Given packet 3, and the receipt or the next sequence to receive that the target's node proves."""
+    desk = Desk(ordered)
+    desk.hear(desk.a, told(3, "send_packet", packet(3)))
+    parcel = Parcel(desk.entry(3), "timeout")
+    message = parcel.message({parcel.keys[0]: Proven(value, b"proof")}, Height(1, 9))
+    expected = Timeout(packet(3), b"proof", Height(1, 9), 3 if ordered else 0)
+    assert message == (expected if goes_back else None)
+
+
+def test_a_packet_is_not_told_of_if_its_sender_has_committed_to_something_else(desk: Desk) -> None:
+    desk.hear(desk.a, told(3, "send_packet", packet(1)))
+    parcel = Parcel(desk.entry(1), "recv")
+    assert parcel.message({parcel.keys[0]: Proven(None, b"proof")}, Height(1, 9)) is None
+    assert parcel.message({parcel.keys[0]: Proven(b"other", b"proof")}, Height(1, 9)) is None
+    true = Proven(packet_commitment(packet(1)), b"proof")
+    assert parcel.message({parcel.keys[0]: true}, Height(1, 9)) == RecvPacket(packet(1), b"proof", Height(1, 9))

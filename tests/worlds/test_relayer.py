@@ -12,19 +12,13 @@ from meshsec_core.ibc.transfer import Transfer
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND, Denom
 from meshsec_core.kernel.wire.ibc import STATE_CLOSED, STATE_OPEN, Height, voucher_denom
-from meshsec_relayer.config import ChannelConfig
 from meshsec_relayer.engine import reports
 from meshsec_relayer.engine.boundary import Clear, Drop, Filter, Hold, Pause, Release, Resume, Step
 from meshsec_relayer.store import MemoryStore
-from relay_rig import ORDERED_PROBE, TRANSFER, UNORDERED_PROBE, Pair, packet_names
+from relay_rig import MESH, ORDERED_PROBE, UNORDERED_PROBE, Pair, packet_names
 
 DAY = 24 * 3_600
 VOUCHER = voucher_denom("transfer/channel-0/uosmo")
-MESH = (
-    TRANSFER,
-    ChannelConfig(proposer="a", port="mesh-consumer", counterparty_port="mesh-provider"),
-    ChannelConfig(proposer="b", port="mesh-consumer", counterparty_port="mesh-provider"),
-)
 
 
 @pytest.fixture

@@ -108,8 +108,6 @@ class Account:
         finally:
             self.chain.awaited.pop(key, None)
             self.chain.receipts.pop(key, None)
-        if outcome.code in (LOST, WRONG_SEQUENCE):
-            self._sequence = None
         return outcome
 
     def _offer(self, msgs: tuple[Msg, ...]) -> Task[tuple[str, bytes] | Outcome]:

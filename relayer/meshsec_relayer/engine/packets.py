@@ -211,7 +211,6 @@ class Book:
                 entry.received_at = entry.received_at or height
                 entry.acknowledgement = answered
                 entry.answered_at = height
-                entry.limit = 0
                 entry.story.append(f"answered by {chain.name} in block {height}")
             case _:
                 found = self.entries.get(packet_id(chain.name, packet))
