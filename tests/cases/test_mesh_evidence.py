@@ -46,6 +46,14 @@ def test_two_conflicting_votes_slash_all_who_lend_to_the_validator_and_write_it_
     assert link.virtual(0) == 545
 
 
+def test_a_share_of_a_proven_fault_rounds_down_for_the_user() -> None:
+    rig, link = pair(alice=1_000, provider_terms={"double_sign_bps": 2_000})
+    link.provider.send("alice", Bond(1_000), StakeRemote(link.lent, link.validator(0), 205))
+    rig.settle()
+    link.provider.send("carol", evidence_for(link, double_vote(link.consumer, 0)))
+    assert link.range("alice", 0) == Range.of(185)  # 20.5
+
+
 def test_a_fault_is_charged_once_whichever_way_it_arrives() -> None:
     rig, link = start()
     osmo = rig.chains["osmo"]

@@ -1,5 +1,6 @@
 """How a link opens, who may open it, and what happens to packets when the way is blocked."""
 
+import json
 from typing import Any
 
 import pytest
@@ -173,6 +174,9 @@ def test_a_report_that_cannot_leave_is_kept_and_leaves_before_the_next_one() -> 
     assert rig.collect() == []
     thaw(juno, name)
     downtime(juno, 1)
+    rig.block()
+    jailed = [json.loads(flight.packet.data)["jailed"] for flight in rig.collect()]
+    assert jailed == [[link.validator(0)], [link.validator(1)]]
     rig.settle()
     assert (link.range("alice", 0), link.virtual(0)) == (Range.of(900), 900)
 

@@ -153,6 +153,19 @@ def test_a_report_with_absurd_numbers_is_refused_whole(field: str) -> None:
         assert refusal.value.code == "mesh/bad-report"
 
 
+def test_the_bound_of_a_frozen_ratio_rounds_down_for_the_users() -> None:
+    _, link = lent(995)
+    apply(link, slashed=(slashed(link, 0, 10**30),))
+    assert account(link.provider, "alice").collateral == 901  # 99.5
+
+
+def test_an_effective_ratio_is_truncated_as_in_the_reference() -> None:
+    """10 of 300 is a ratio of 0.033…3, and 300 times that is 9.99…9."""
+    _, link = lent(300)
+    apply(link, slashed=(slashed(link, 0, 10),))
+    assert link.range("alice", 0) == Range.of(291)
+
+
 @pytest.mark.parametrize(("amount", "kept"), [(10**30, 900), (101, 900), (99, 901), (1, 999)])
 def test_a_report_never_slashes_more_than_the_frozen_ratio(amount: int, kept: int) -> None:
     """The lien was made at 10 %: whatever a consumer says, 100 of 1,000 is the most."""

@@ -12,9 +12,10 @@ from mesh_rig import Link, MeshRig, account, star
 from meshsec_core.modules import bank
 from meshsec_core.security.mesh.account import Account, Cut, Lien
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
-from meshsec_core.security.mesh.provider.local import StakeLocal
+from meshsec_core.security.mesh.provider.local import StakeLocal, UnstakeLocal
 from meshsec_core.security.mesh.provider.vault import Bond
 from meshsec_core.security.mesh.ranges import Range
+from meshsec_core.security.mesh.stake import Stake, Unbond, cut_unbonds
 
 
 def start(
@@ -109,6 +110,48 @@ def test_v_slash_8_and_9_a_local_fault_leaves_cross_stake_that_is_still_covered(
     fault(osmo, 0)  # type: ignore[operator]
     rig.settle()
     assert (liens(osmo), stakes(x, 0, 1), figures(osmo)) == ((181, 150, 171), (100, 50), (171, 33, 10))
+
+
+def test_a_cut_on_the_slashed_link_takes_the_slashed_validator_s_stake_first() -> None:
+    """45 of 90 are slashed; 155 of collateral cannot cover 167.5, so every lien falls by 8 more."""
+    rig, (x, _, _) = start({0: 90, 1: 90}, {1: 80}, {2: 100}, local=100, ratios={"juno": 5_000, "axelar": 5_000, "akash": 5_000})
+    downtime(x.consumer, 0, 5_000)
+    rig.settle()
+    assert (liens(rig.chains["osmo"]), stakes(x, 0, 1)) == ((155, 127, 72, 92, 92), (37, 90))
+    assert (x.virtual(0), x.virtual(1)) == (37, 90)
+
+
+def test_a_cut_reaches_local_stake_that_is_already_unbonding() -> None:
+    rig, (x,) = start({0: 150})
+    osmo = rig.chains["osmo"]
+    osmo.send("alice", UnstakeLocal(osmo.validator(0), 190))
+    downtime(x.consumer, 0)
+    rig.settle()
+    assert liens(osmo) == (185, 135, 185)
+    local = osmo.query("mesh/provider/local", user=osmo.address("alice"))
+    assert (local.staked, local.unbonding, local.unbonded) == (0, 185, 0)
+
+
+def test_a_cut_takes_pending_unbonds_last_and_the_latest_maturing_first() -> None:
+    rig, (x,) = start({0: 100, 1: 50})
+    osmo = rig.chains["osmo"]
+    for index, amount in ((0, 60), (1, 50), (0, 40)):
+        osmo.send("alice", Unstake(x.lent, x.validator(index), amount))
+        rig.settle()
+    downtime(osmo, 0, 4_000)  # 76 of 190: collateral 124, so the lien of 150 must fall by 26
+    assert liens(osmo)[:2] == (124, 124)
+    assert [[entry.amount for entry in x.stake("alice", index).unbonds] for index in (0, 1)] == [[60, 14], [50]]
+    rig.settle()
+
+
+def test_pending_unbonds_of_several_validators_are_cut_by_when_they_mature() -> None:
+    held = {
+        "a": Stake(unbonds=(Unbond(10, 0, 100), Unbond(10, 0, 300))),
+        "b": Stake(unbonds=(Unbond(10, 0, 200),)),
+    }
+    changed, found = cut_unbonds(held, 15)
+    assert (changed, found) == ({"a": Stake(unbonds=(Unbond(10, 0, 100),)), "b": Stake(unbonds=(Unbond(5, 0, 200),))}, 15)
+    assert cut_unbonds(held, 99)[1] == 30
 
 
 def test_d_1_propagation_restores_every_invariant() -> None:

@@ -91,6 +91,8 @@ def test_v_cross_remote_stake_claims_collateral_before_the_consumer_has_answered
     osmo.send("alice", Bond(300))
     osmo.send("alice", StakeRemote(link.lent, validator, 100))
     assert (bonded_and_free(osmo), account(osmo, "alice").liens[link.lent].range) == ((300, Range(200, 300)), Range(0, 100))
+    with refused(osmo, "mesh/claims-locked"):
+        osmo.send("alice", Unbond(201))
     rig.relay()
     assert bonded_and_free(osmo) == (300, Range.of(200))
     osmo.send("alice", StakeRemote(link.lent, validator, 150))

@@ -239,8 +239,9 @@ def test_zero_cap_all_power_goes_and_every_delegation_comes_home_to_the_unit() -
     rig, link = start(50_000_001, 7, amount=60_000_000, price_e18=E18 // 3, discount_bps=777)
     rig.settle()
     govern(link, SetMaxCap(link.link, 0))
-    rig.block()
+    rig.block(3)
     assert link.virtual() == 0
+    assert [flight.kind for flight in rig.collect()] == ["internal_unstake"] * 2
     rig.settle()
     assert [link.stake("alice", index).unbonding for index in (0, 1)] == [50_000_001, 7]
     assert [entry.release_at <= link.provider.ctx.time for entry in link.stake("alice", 0).unbonds] == [True]
