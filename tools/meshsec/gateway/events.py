@@ -233,6 +233,12 @@ class Happening(msgspec.Struct, frozen=True):
     height: int
     type: str
     attributes: dict[str, str]
+    time: int = 0
+    """Of its block, nanoseconds."""
+
+
+class _Block(msgspec.Struct, frozen=True):
+    time: int
 
 
 class Recent:
@@ -247,13 +253,21 @@ class Recent:
     def __init__(self, chains: Mapping[str, Upstream], back: int = 300, keep: int = 100) -> None:
         self._merge = Merge(chains, {}, back)
         self._kept: deque[Happening] = deque(maxlen=keep)
+        self._times: dict[str, int] = {}
 
     async def run(self) -> None:
         """Read until `stop`."""
         await self._merge.start()
         async for entry in self._merge.entries():
-            if entry is not None and _is_notable(entry.type):
-                self._kept.append(codec.load(entry.data, Happening))
+            if entry is not None:
+                self._note(entry)
+
+    def _note(self, entry: Entry) -> None:
+        if entry.type == "block":
+            self._times[entry.chain] = codec.load(entry.data, _Block).time
+        elif _is_notable(entry.type):
+            found = codec.load(entry.data, Happening)
+            self._kept.append(msgspec.structs.replace(found, time=self._times.get(entry.chain, 0)))
 
     def stop(self) -> None:
         """End `run`."""
@@ -262,7 +276,7 @@ class Recent:
     @property
     def events(self) -> tuple[Happening, ...]:
         """What is kept, oldest first."""
-        return tuple(self._kept)
+        return tuple(sorted(self._kept, key=lambda event: event.time))
 
 
 def _is_notable(kind: str) -> bool:

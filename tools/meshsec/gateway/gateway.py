@@ -29,7 +29,8 @@ class Gateway:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=IDLE_CONNECTIONS, keepalive_expiry=IDLE_SECONDS)
         secure = any(url.startswith("https:") for url in (*settings.chains.values(), *settings.relayers.values()))
         self._http = httpx.AsyncClient(limits=limits, trust_env=False, verify=secure, follow_redirects=False)
-        self.chains = self._upstreams("chain", settings.chains)
+        chains = {chain.name: settings.chains[chain.name] for chain in settings.mesh.chains}
+        self.chains = self._upstreams("chain", chains)
         self.relayers = self._upstreams("relayer", settings.relayers)
         self.streams = Streams(self.chains)
         self.recent = Recent(self.chains)

@@ -92,6 +92,8 @@ class Registry(msgspec.Struct, frozen=True):
     """The whole mesh."""
 
     warning: str
+    order: tuple[str, ...]
+    """Short names of the chains in the order in which the mesh lists them."""
     chains: dict[str, ListedChain]
     links: tuple[ListedLink, ...]
     paths: tuple[ListedPath, ...]
@@ -113,6 +115,7 @@ async def registry(gateway: Gateway, base: str) -> Registry:
     paths = await _paths(gateway)
     return Registry(
         names.WARNING,
+        tuple(chain.name for chain in mesh.chains),
         {chain.name: _chain(chain, base, gateway.settings.chains[chain.name]) for chain in mesh.chains},
         tuple(_link(link, paths) for link in mesh.links),
         paths,

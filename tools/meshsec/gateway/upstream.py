@@ -25,6 +25,8 @@ PATIENCE_SECONDS = 60.0
 """Longest silence of an upstream while an answer is due; streams of events say something more often."""
 GLANCE_SECONDS = 2.0
 """How long the gateway's own looks wait: a process that is away must not make the whole mesh look dead."""
+SILENT_SECONDS = 0.3
+"""And how long while the last look was in vain."""
 
 _REPEATABLE = ("GET", "HEAD")
 """Methods that may be sent again when a connection breaks: a process that was restarted drops those that were kept open."""
@@ -41,6 +43,7 @@ class Upstream:
         self.name = name
         self.url = url.rstrip("/")
         self._http = http
+        self._answers = True
 
     def silent(self, reason: str) -> Rejected:
         """Return the refusal that says that nobody answers."""
@@ -73,8 +76,8 @@ class Upstream:
                 if method not in _REPEATABLE:
                     raise
                 return await self._http.send(request, stream=True)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise self.silent(_said(error)) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            raise self.silent(f"nobody listens at {self.url}") from None
         except httpx.HTTPError as error:
             raise self.broken(error, seconds) from None
 
@@ -93,20 +96,33 @@ class Upstream:
 
     def broken(self, error: httpx.HTTPError, seconds: float = PATIENCE_SECONDS) -> Rejected:
         """Return the refusal that says that an answer did not come or broke off."""
-        if isinstance(error, httpx.ReadTimeout):
-            return Rejected(BROKEN_ANSWER, **{self.kind: self.name, "reason": f"no answer in {seconds:.0f} s"})
-        return Rejected(BROKEN_ANSWER, **{self.kind: self.name, "reason": _said(error)})
+        late = isinstance(error, httpx.TimeoutException)
+        reason = f"no answer in {seconds:g} s" if late else "the connection broke"
+        return Rejected(BROKEN_ANSWER, **{self.kind: self.name, "reason": reason})
 
-    async def exchange(self, method: str, path: str, body: bytes = b"", seconds: float = GLANCE_SECONDS) -> tuple[int, bytes]:
+    async def exchange(self, method: str, path: str, body: bytes = b"", seconds: float | None = None) -> tuple[int, bytes]:
         """Return (status, body) of an answer.
+
+        Args:
+            method: HTTP method.
+            path: path and query, percent-encoded.
+            body: JSON.
+            seconds: longest silence; by default as long as a look may take.
 
         Raises:
             Rejected: as `open`.
         """
-        answer = await self.open(method, path, {"content-type": "application/json"} if body else {}, body, seconds)
-        return answer.status_code, await self.whole(answer, seconds)
+        patience = seconds or (GLANCE_SECONDS if self._answers else SILENT_SECONDS)
+        try:
+            answer = await self.open(method, path, {"content-type": "application/json"} if body else {}, body, patience)
+            whole = await self.whole(answer, patience)
+        except Rejected:
+            self._answers = False
+            raise
+        self._answers = True
+        return answer.status_code, whole
 
-    async def get(self, path: str, kind: type[T], seconds: float = GLANCE_SECONDS) -> T:
+    async def get(self, path: str, kind: type[T], seconds: float | None = None) -> T:
         """Ask.
 
         Raises:
@@ -114,7 +130,7 @@ class Upstream:
         """
         return self._read(*await self.exchange("GET", path, b"", seconds), kind)
 
-    async def post(self, path: str, body: object, kind: type[T], seconds: float = GLANCE_SECONDS) -> T:
+    async def post(self, path: str, body: object, kind: type[T], seconds: float | None = None) -> T:
         """Tell.
 
         Raises:
@@ -129,7 +145,3 @@ class Upstream:
             return codec.load(raw, kind)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Rejected(BROKEN_ANSWER, **{self.kind: self.name, "reason": f"status {status}: {error}"[:200]}) from None
-
-
-def _said(error: Exception) -> str:
-    return str(error)[:200] or type(error).__name__
