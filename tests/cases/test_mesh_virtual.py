@@ -239,7 +239,9 @@ def test_zero_cap_all_power_goes_and_every_delegation_comes_home_to_the_unit() -
     rig, link = start(50_000_001, 7, amount=60_000_000, price_e18=E18 // 3, discount_bps=777)
     rig.settle()
     govern(link, SetMaxCap(link.link, 0))
-    rig.block(3)
+    rig.block()
+    govern(link, SetPriceFeed(link.link, E18 // 2))
+    rig.block()
     assert link.virtual() == 0
     assert [flight.kind for flight in rig.collect()] == ["internal_unstake"] * 2
     rig.settle()
