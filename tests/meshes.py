@@ -4,6 +4,7 @@ from typing import Any
 
 from meshsec.world.base import Chain, Receipt, World
 from meshsec.world.sim import SimWorld
+from meshsec_core.security.models import MODELS
 from meshsec_sdk.names import chain_name
 
 LASTING = (
@@ -75,3 +76,21 @@ def state(chain: Chain, world: SimWorld, prefixes: tuple[str, ...] = LASTING) ->
 def ledgers(world: SimWorld) -> dict[str, dict[str, bytes]]:
     """The lasting state of all chains."""
     return {name: state(chain, world) for name, chain in world.chains.items()}
+
+
+class Watched(SimWorld):
+    """A mesh on which every law that always holds is checked at every block."""
+
+    def mine(self, blocks: int = 1) -> None:
+        for _ in range(blocks):
+            super().mine()
+            self.check_what_always_holds()
+
+    def check_what_always_holds(self) -> None:
+        views = {node.replica.genesis.chain_id: node.replica.view() for node in self.nodes.values()}
+        for node in self.nodes.values():
+            node.replica.app.check_laws()
+        for model in MODELS.values():
+            for law in model.laws:
+                if law.always:
+                    law.check(views)
