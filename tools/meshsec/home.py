@@ -6,6 +6,7 @@ supervisor and all its children, so that a new supervisor knows when the last ch
 
 import fcntl
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -21,6 +22,8 @@ OTHER_VERSION = "up/other-version"
 BAD_DIRECTORY = "up/bad-directory"
 LEFTOVER = "up/leftover"
 NOT_RUNNING = "mesh/not-running"
+STILL_RUNNING = "up/still-running"
+UNKNOWN_PROCESS = "logs/unknown-process"
 
 VERSION = "1"
 """Version of the directory's layout."""
@@ -30,6 +33,8 @@ LOCK_SECONDS = 0.3
 """How long to try for the lock: whoever asks whether a mesh runs holds it for a moment."""
 LEFTOVER_SECONDS = 10.0
 """How long the children of a killed supervisor may take to end; they end by themselves."""
+END_SECONDS = 20.0
+"""How long a supervisor may take to end its children."""
 LOOK_SECONDS = 0.01
 
 
@@ -182,8 +187,39 @@ class Home:
             return self._read_running()
         raise Rejected(NOT_RUNNING, dir=str(self.path), hint="start it with: meshsec up")
 
+    def logs(self, process: str = "") -> list[Path]:
+        """Return the log of one process, or those of all.
+
+        Raises:
+            Rejected: `mesh/not-running` if nothing has run here, `logs/unknown-process`.
+        """
+        found = sorted(self.log("").parent.glob("*.log"))
+        if not found:
+            raise Rejected(NOT_RUNNING, dir=str(self.path), hint="start one with: meshsec up")
+        if process and self.log(process) not in found:
+            raise Rejected(UNKNOWN_PROCESS, process=process[:100], known=", ".join(path.stem for path in found))
+        return [self.log(process)] if process else found
+
     def _read_running(self) -> Running:
         return codec.load(self.running_file.read_bytes(), Running)
+
+
+def end(home: Home) -> bool:
+    """End the mesh of a directory and wait until its last process has gone; tell whether one was running.
+
+    Raises:
+        Rejected: `up/still-running` if it does not end.
+    """
+    deadline = time.monotonic() + END_SECONDS
+    asked = False
+    while home.is_locked():
+        if not asked and home.running_file.exists():
+            os.kill(home.running().pid, signal.SIGTERM)
+            asked = True
+        if time.monotonic() > deadline:
+            raise Rejected(STILL_RUNNING, dir=str(home.path), hint="look at the logs, or end the processes by hand")
+        time.sleep(LOOK_SECONDS)
+    return asked
 
 
 def _locked(descriptor: int, seconds: float) -> bool:

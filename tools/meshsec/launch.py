@@ -3,7 +3,6 @@
 import select
 import subprocess
 import sys
-from typing import Literal
 
 import msgspec
 
@@ -14,8 +13,6 @@ FAILED = "up/failed"
 
 LISTEN_SECONDS = 60.0
 """How long a supervisor may take to import, to wait for what an earlier one left, and to fork."""
-
-BlockModeName = Literal["auto", "interval", "manual"]
 
 
 class Launch(msgspec.Struct, frozen=True):
@@ -30,7 +27,8 @@ class Launch(msgspec.Struct, frozen=True):
     port: int | None = None
     """The gateway's; 0 takes a free one, none the usual one if it is free."""
     host: str = "127.0.0.1"
-    block_mode: BlockModeName = "auto"
+    block_mode: str = "auto"
+    """`auto`, `interval` or `manual`."""
     block_time: int = 1_000_000_000
     """Nanoseconds between blocks in interval mode."""
     tied: bool = False
@@ -76,7 +74,7 @@ def hear(process: subprocess.Popen[bytes], seconds: float) -> bool:
     return True
 
 
-def listening(process: subprocess.Popen[bytes]) -> None:
+def hear_listening(process: subprocess.Popen[bytes]) -> None:
     """Wait until the supervisor has bound every address and started every process.
 
     Raises:

@@ -1,15 +1,19 @@
 """Tells whether a mesh of processes is at rest: nothing due on any chain, and nothing left to do for any relayer."""
 
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 
 import msgspec
 
+from meshsec.home import Home, Running
+from meshsec.launch import Launch, hear, hear_listening
 from meshsec.world.base import STUCK, accepted
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
-from meshsec_sdk.transport import Transport
+from meshsec_sdk.transport import HttpTransport, Transport
 
+AUTO = "auto"
 LOOK_SECONDS = 0.01
 """Between two looks at the mesh."""
 PATIENCE_SECONDS = 60.0
@@ -40,6 +44,38 @@ class RelayerStatus(msgspec.Struct, frozen=True):
     pending: int
     chains: dict[str, Seen]
     waits_for: tuple[str, ...]
+
+
+def await_ready(process: subprocess.Popen[bytes], home: Home, launch: Launch) -> Running:
+    """Wait until a mesh that was just begun is ready: chains make blocks, channels are open, relayers idle, the page is served.
+
+    Whatever the block mode is to be, chains make blocks on demand until then.
+
+    Raises:
+        Rejected: what the supervisor or a process was refused, `world/stuck`.
+    """
+    hear_listening(process)
+    running = home.running()
+    urls = running.endpoints
+    chains = {name: HttpTransport(url) for name, url in urls.chains.items()}
+    relayers = {name: HttpTransport(url) for name, url in urls.relayers.items()}
+    gateway = HttpTransport(urls.gateway)
+    try:
+        if launch.block_mode != AUTO:
+            _set_mode(chains, AUTO, launch.block_time)
+        Mesh(chains, relayers).wait(ready=True, watch=lambda: hear(process, 0))
+        if launch.block_mode != AUTO:
+            _set_mode(chains, launch.block_mode, launch.block_time)
+        accepted(*gateway.get("/healthz"))
+    finally:
+        for transport in (*chains.values(), *relayers.values(), gateway):
+            transport.close()
+    return running
+
+
+def _set_mode(chains: Mapping[str, Transport], mode: str, block_time: int) -> None:
+    for transport in chains.values():
+        accepted(*transport.post("/v1/dev/block-mode", {"mode": mode, "block_time": block_time}))
 
 
 class Mesh:

@@ -36,7 +36,7 @@ from meshsec_sdk.settings import LOOPBACK
 
 PROCESS_FAILED = "up/process-failed"
 DEFAULT_TOPOLOGY = "triangle"
-USUAL_PORT = 8600
+USUAL_PORT = 8080
 """The gateway's port if none is asked for and this one is free."""
 
 SHORT_LIFE = 1.0

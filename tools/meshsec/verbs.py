@@ -251,6 +251,12 @@ ACTIONS: tuple[Verb, ...] = (
             "clear": "Have the relayers look for everything that is pending.",
         }.items()
     ),
+    Verb(
+        "relayer.step",
+        "While the relayers are paused, let so many packet messages through.",
+        (Param("count", "text", "how many; 1 if left out", required=False),),
+        act=lambda w, a: w.relayer("step", dict(a)),
+    ),
     *(
         Verb(f"packets.{order}", text, _FILTER, act=_relayer_order(order))
         for order, text in {

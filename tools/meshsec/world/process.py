@@ -17,10 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from meshsec import launch
 from meshsec.home import Home
-from meshsec.launch import Launch
-from meshsec.rest import LOOK_SECONDS, PATIENCE_SECONDS, Mesh
+from meshsec.launch import Launch, begin
+from meshsec.rest import LOOK_SECONDS, PATIENCE_SECONDS, Mesh, await_ready
 from meshsec.world.base import STUCK, Chain, World, accepted
 from meshsec.world.laws import check_laws
 from meshsec_core.kernel import codec
@@ -112,12 +111,10 @@ class ProcessWorld(World):
         self.home = Home(home or self._temporary or Path())
         self._patients: list[Patient] = []
         asked = Launch(str(self.home.path), mesh=codec.encode(self.spec).decode(), port=0, tied=True)
-        process = launch.begin(asked)
-        self._process: subprocess.Popen[bytes] | None = process
+        self._process: subprocess.Popen[bytes] | None = begin(asked)
         try:
-            launch.listening(process)
+            await_ready(self._process, self.home, asked)
             self._connect()
-            self._mesh().wait(ready=True, watch=lambda: launch.hear(process, 0))
         except BaseException:
             self.close()
             raise

@@ -1,0 +1,8 @@
+"""`python -m meshsec.cli`."""
+
+import sys
+
+from meshsec.cli.app import main
+
+if __name__ == "__main__":
+    sys.exit(main())

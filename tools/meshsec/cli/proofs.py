@@ -1,0 +1,41 @@
+"""Fetches a value with its proof and verifies it as a stranger would: by the signatures of more than two thirds of the power."""
+
+from typing import Any
+from urllib.parse import quote
+
+from meshsec.world.base import Chain
+from meshsec_core.consensus.commits import verify_commit
+from meshsec_core.consensus.validators import ValidatorSet
+from meshsec_core.kernel import codec, crypto
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.merkle import ics23
+from meshsec_core.kernel.wire.proto import decode
+from meshsec_core.kernel.wire.tendermint import SignedHeader
+from meshsec_core.kernel.wire.tendermint import ValidatorSet as WireValidatorSet
+
+OTHER_SET = "proof/other-validators"
+
+
+def proven(chain: Chain, path: str) -> dict[str, Any]:
+    """Return what the chain answers for a path of its state, once it is verified.
+
+    Raises:
+        Rejected: `proof/…`, `consensus/…` if it does not verify; what the chain refuses.
+    """
+    found: dict[str, Any] = chain.get(f"/v1/state/{quote(path)}?prove=true")
+    height = int(found["proof_height"])
+    header = decode(SignedHeader, codec.convert(chain.get(f"/v1/commits/{height}")["proto"], bytes))
+    voters = ValidatorSet.from_wire(
+        decode(WireValidatorSet, codec.convert(chain.get(f"/v1/validators?height={height}")["proto"], bytes))
+    )
+    if header.header.validators_hash != voters.hash:
+        raise Rejected(OTHER_SET, height=height)
+    verify_commit(chain.names.chain_id, voters, header.commit.block_id, height, header.commit, verify=crypto.verify)
+    store, _, key = path.partition("/")
+    proof = codec.convert(found["proof"], bytes)
+    if found["value"] is None:
+        ics23.verify_absence(header.header.app_hash, store, key.encode(), proof)
+    else:
+        value = codec.convert(found["value"], bytes)
+        ics23.verify_value(header.header.app_hash, store, key.encode(), value, proof)
+    return {**found, "verified": True, "signed_by": len([vote for vote in header.commit.signatures if vote.flag == 2])}

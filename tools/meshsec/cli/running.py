@@ -1,0 +1,47 @@
+"""The mesh that runs in a directory, for verbs that act on it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from meshsec.cli.answer import say
+
+if TYPE_CHECKING:
+    from meshsec.world.process import ProcessWorld
+
+DONE = "done"
+
+
+@contextmanager
+def attached(directory: Path) -> Iterator["ProcessWorld"]:
+    """Lend the mesh that runs in a directory.
+
+    Raises:
+        Rejected: `mesh/not-running`.
+    """
+    from meshsec.world.process import ProcessWorld
+
+    world = ProcessWorld.attach(directory)
+    try:
+        yield world
+    finally:
+        world.close()
+
+
+def act(directory: Path, verb: str, given: Mapping[str, Any], *, json: bool) -> None:
+    """Do a verb of the registry to the running mesh, and say so.
+
+    Raises:
+        Rejected: `verbs/…`, `mesh/not-running`, or what the mesh refuses.
+    """
+    from meshsec import verbs
+
+    found = verbs.find(verb)
+    arguments = verbs.arguments(found, {name: value for name, value in given.items() if value not in (None, "")})
+    with attached(directory) as world:
+        if found.act is not None:
+            found.act(world, arguments)
+        heights = {name: chain.height for name, chain in world.chains.items()}
+    text = f"{found.name} {DONE}: " + ", ".join(f"{name} at {height}" for name, height in heights.items())
+    say({"verb": found.name, "heights": heights}, json=json, text=text)

@@ -1,0 +1,76 @@
+"""Verbs that play and measure: `scenario plan|run FILE`, `bench`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from meshsec.cli.answer import CHECK_FAILED, HERE, Dir, Json, say
+
+File = Annotated[Path, typer.Argument(help="A story, YAML.")]
+
+
+class Kind(StrEnum):
+    """Where a story is played."""
+
+    SIM = "sim"
+    LOCAL = "local"
+    RUNNING = "running"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    group = typer.Typer(help="Play stories: files of steps and of what must hold after them.", rich_markup_mode=None)
+    for verb in (plan, run):
+        group.command()(verb)
+    app.add_typer(group, name="scenario")
+    app.command()(bench)
+
+
+def plan(file: File, json: Json = False) -> None:
+    """Check a story and show its steps; nothing is started."""
+    from meshsec.scenario.document import read
+
+    scenario = read(file)
+    rows = [
+        f"{index:3} line {step.line:<4} {step.verb} " + _spell(step.arguments)
+        for index, step in enumerate(scenario.steps, start=1)
+    ]
+    say(scenario, json=json, text="\n".join([scenario.title, *rows]))
+
+
+def run(
+    file: File,
+    world: Annotated[
+        Kind, typer.Option(help="sim: in this process; local: on processes of its own; running: the mesh that is up.")
+    ] = Kind.SIM,
+    directory: Dir = HERE,
+    json: Json = False,
+) -> int:
+    """Play a story; the run leaves a directory with its history and a page to read."""
+    from meshsec.cli.playing import play_file
+
+    passed = play_file(file, world.value, directory, json=json)
+    return 0 if passed else CHECK_FAILED
+
+
+def bench(
+    suite: Annotated[str, typer.Argument(help="One suite; all by default.")] = "",
+    json: Json = False,
+) -> None:
+    """Measure this installation on this machine."""
+    from meshsec import bench as benches
+
+    rows = benches.run(suite)
+    say(rows, json=json, text="\n".join(_row(row) for row in rows))
+
+
+def _spell(arguments: dict[str, object]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in arguments.items())
+
+
+def _row(row: dict[str, object]) -> str:
+    limit = f"   limit {row['limit']}" if row.get("limit") is not None else ""
+    ratio = f"   ratio {row['ratio']}" if row.get("ratio") is not None else ""
+    return f"{row['name']:<32} {row['value']!s:>12} {row['unit']}{limit}{ratio}"

@@ -1,0 +1,36 @@
+"""The messages of Mesh Security, for `User.send`: `mesh.Bond(100_000_000)`, `mesh.StakeRemote("juno", "juno/val-0", 80_000_000)`.
+
+Chains, validators and users may be given by their development names; amounts are base units.
+"""
+
+from meshsec_core.security.mesh.consumer.governance import OpenLink, SetLinkParams, SetMaxCap, SetPriceFeed
+from meshsec_core.security.mesh.provider.evidence import SubmitEvidence
+from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
+from meshsec_core.security.mesh.provider.local import (
+    ReleaseLocal,
+    RestakeLocal,
+    StakeLocal,
+    UnstakeLocal,
+    WithdrawLocalRewards,
+)
+from meshsec_core.security.mesh.provider.payout import WithdrawRewards
+from meshsec_core.security.mesh.provider.vault import Bond, Unbond
+
+__all__ = [
+    "Bond",
+    "OpenLink",
+    "ReleaseLocal",
+    "RestakeLocal",
+    "SetLinkParams",
+    "SetMaxCap",
+    "SetPriceFeed",
+    "StakeLocal",
+    "StakeRemote",
+    "SubmitEvidence",
+    "Unbond",
+    "Unstake",
+    "UnstakeLocal",
+    "WithdrawLocalRewards",
+    "WithdrawRewards",
+    "WithdrawUnbonded",
+]
