@@ -8,7 +8,6 @@ must.
 
 from collections.abc import Callable
 
-from meshsec_core.ibc.packet import TIMEOUT_ELAPSED
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.runtime.module import Msg
@@ -195,8 +194,6 @@ class Lane:
         if not items:
             self._client_failed(outcome.code, outcome.code, tell)
         for item in items:
-            if outcome.code == TIMEOUT_ELAPSED and isinstance(item, Parcel) and item.entry.timed_out:
-                continue  # it will go back instead
             if isinstance(item, Closing):
                 item.channel.confirm_after = self._tasks.now + LONGEST_REST
             elif len(items) > 1:
