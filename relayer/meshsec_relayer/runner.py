@@ -6,6 +6,7 @@ Blocks are pulled; a chain's event stream is only listened to in order to look s
 import asyncio
 import contextlib
 import time
+from collections.abc import Coroutine
 
 import httpx
 import msgspec
@@ -26,6 +27,8 @@ AT_ONCE = 16
 """Requests to one chain at the same time."""
 TIMEOUT_SECONDS = 10.0
 """After so long a request counts as unanswered."""
+SILENCE_SECONDS = 60.0
+"""After so long without a word, not even a keep-alive, a stream counts as dead."""
 LISTEN_AGAIN_SECONDS = 1.0
 
 
@@ -46,24 +49,24 @@ class Runner:
         self._wake = asyncio.Event()
         self._gates = {name: asyncio.Semaphore(AT_ONCE) for name in config.chains}
         self._listening: dict[str, bool] = dict.fromkeys(config.chains, False)
-        self._answering: dict[asyncio.Task[None], None] = {}
+        self._group = asyncio.TaskGroup()
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
-        """Relay until `stop`."""
+        """Relay until `stop`; a bug of ours, or a disk that takes nothing any more, ends it by an exception."""
         limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
         async with contextlib.AsyncExitStack() as stack:
             for name, chain in self._config.chains.items():
                 client = _client(chain.url, httpx.Timeout(TIMEOUT_SECONDS), limits)
                 self._clients[name] = await stack.enter_async_context(client)
-            listeners = [asyncio.create_task(self._listen(name, chain.url)) for name, chain in self._config.chains.items()]
-            try:
+            async with self._group:
+                for name, chain in self._config.chains.items():
+                    self._start(self._listen(name, chain.url))
                 await self._poll()
-            finally:
-                for task in (*listeners, *self._answering):
+                for task in list(self._tasks):
                     task.cancel()
-                await asyncio.gather(*listeners, *self._answering, return_exceptions=True)
 
     def stop(self) -> None:
         """End `run`."""
@@ -96,9 +99,12 @@ class Runner:
                 case Log(level, said, facts):
                     getattr(self._log, level)(said, **facts)
                 case Ask():
-                    task = asyncio.create_task(self._answer(effect))
-                    self._answering[task] = None
-                    task.add_done_callback(self._answering.pop)
+                    self._start(self._answer(effect))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = self._group.create_task(work)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
 
     async def _answer(self, ask: Ask) -> None:
         async with self._gates[ask.request.chain]:
@@ -107,16 +113,14 @@ class Runner:
 
     async def _listen(self, name: str, url: str) -> None:
         """Look at once whenever a chain's event stream says anything."""
-        timeout = httpx.Timeout(TIMEOUT_SECONDS, read=None)
+        timeout = httpx.Timeout(TIMEOUT_SECONDS, read=SILENCE_SECONDS)
         async with _client(url, timeout, httpx.Limits()) as client:
             while True:
-                try:
+                with contextlib.suppress(httpx.HTTPError):
                     async with client.stream("GET", "/v1/events") as stream:
                         self._listening[name] = stream.status_code == 200
                         async for _ in stream.aiter_raw():
                             self._wake.set()
-                except httpx.HTTPError:
-                    pass
                 self._listening[name] = False
                 self._wake.set()
                 await asyncio.sleep(LISTEN_AGAIN_SECONDS)
