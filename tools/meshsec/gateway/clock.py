@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import msgspec
 
 from meshsec.gateway.upstream import PATIENCE_SECONDS, Upstream
+from meshsec.rest import ChainStatus
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
 from meshsec_relayer.engine.reports import StatusReport
-from meshsec_sdk.client import Status
 from meshsec_sdk.problems import BAD_PARAMETER
 from meshsec_sdk.quantities import duration
 
@@ -118,7 +118,7 @@ class MeshClock:
         """Set every chain's clock; each makes two blocks, unless it cannot make any."""
 
         async def move(chain: Upstream) -> None:
-            status = await chain.get("/v1/status", Status)
+            status = await chain.get("/v1/status", ChainStatus)
             seconds = PATIENCE_SECONDS if status.ready else UNREADY_SECONDS
             try:
                 await chain.post("/v1/dev/clock", {"offset": offset}, ChainClock, seconds)
@@ -130,30 +130,33 @@ class MeshClock:
         await asyncio.gather(*map(move, self._chains.values()))
 
     async def _quiet(self, warnings: dict[str, None]) -> None:
-        """Wait until every relayer that works has seen the chains' last blocks and has nothing left to do."""
-        await asyncio.gather(*(self._wait(relayer, warnings) for relayer in self._relayers.values()))
-
-    async def _wait(self, relayer: Upstream, warnings: dict[str, None]) -> None:
+        """Wait until no chain has a block due, and every relayer that works has read all blocks and has nothing left to do."""
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        heights = {name: status.height for name, status in (await self._statuses()).items()}
         while True:
-            report = await self._report(relayer)
-            if report is None or report.paused:
-                warnings[f"relayer {relayer.name} {'is paused' if report else 'does not answer'}: no client was refreshed"] = None
+            before = await self._statuses()
+            busy = [name for name, status in before.items() if status.ready and not status.quiet]
+            patience = QUIET_SECONDS
+            for name, relayer in self._relayers.items():
+                report = await _report(relayer)
+                if report is None or report.paused:
+                    said = "is paused" if report else "does not answer"
+                    warnings[f"relayer {name} {said}: it refreshes no clients"] = None
+                    continue
+                behind = any(report.chains[chain].scanned < status.height for chain, status in before.items())
+                if behind or not report.idle:
+                    busy.append(f"relayer {name}")
+                    patience = QUIET_SECONDS if report.ready else UNREADY_SECONDS
+                    await self._mine_for(report, before)
+            if not busy and _heights(await self._statuses()) == _heights(before):
                 return
-            seen = all(report.chains[name].scanned >= height for name, height in heights.items())
-            if report.idle and seen:
+            if loop.time() - begun > patience:
+                warnings[f"{', '.join(busy) or 'the mesh'} did not come to rest"] = None
                 return
-            if loop.time() - begun > (QUIET_SECONDS if report.ready else UNREADY_SECONDS):
-                warnings[f"relayer {relayer.name} does not come to rest"] = None
-                return
-            await self._mine_for(report)
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _mine_for(self, report: StatusReport) -> None:
+    async def _mine_for(self, report: StatusReport, statuses: Mapping[str, ChainStatus]) -> None:
         """Make the blocks that a relayer waits for, on chains that make none by themselves."""
-        statuses = await self._statuses() if report.waits_for else {}
         for name in report.waits_for:
             if statuses[name].block_mode == "manual":
                 await self._chains[name].post("/v1/dev/mine", {"blocks": 1}, Mined, PATIENCE_SECONDS)
@@ -165,7 +168,7 @@ class MeshClock:
             Rejected: `clock/clients-would-expire`.
         """
         for relayer in self._relayers.values():
-            report = await self._report(relayer)
+            report = await _report(relayer)
             if report is None or report.paused:
                 continue
             for path in report.paths.values():
@@ -180,15 +183,20 @@ class MeshClock:
                             hint='look at the relayer, or ask with "keep_alive": false',
                         )
 
-    async def _report(self, relayer: Upstream) -> StatusReport | None:
-        try:
-            return await relayer.get("/v1/status", StatusReport)
-        except Rejected:
-            return None
-
-    async def _statuses(self) -> dict[str, Status]:
-        found = await asyncio.gather(*(chain.get("/v1/status", Status) for chain in self._chains.values()))
+    async def _statuses(self) -> dict[str, ChainStatus]:
+        found = await asyncio.gather(*(chain.get("/v1/status", ChainStatus) for chain in self._chains.values()))
         return dict(zip(self._chains, found, strict=True))
+
+
+async def _report(relayer: Upstream) -> StatusReport | None:
+    try:
+        return await relayer.get("/v1/status", StatusReport)
+    except Rejected:
+        return None
+
+
+def _heights(statuses: Mapping[str, ChainStatus]) -> list[int]:
+    return [status.height for status in statuses.values()]
 
 
 def _amount(text: str) -> tuple[int, int]:

@@ -174,7 +174,7 @@ export class Graph {
     const shape = chains.length === 2 ? (narrow ? 0.62 : 0.46) : narrow ? 1 : 0.68;
     const height = Math.round(Math.max(230, Math.min(560, width * shape)));
     const many = Math.max(0, chains.length - 2);
-    const radius = Math.round(Math.max(23, Math.min(86 - 9 * many, width / (6.2 + 1.8 * many))));
+    const radius = Math.round(Math.max(23, Math.min(86 - 7 * many, width / (6.2 + 1.8 * many))));
     this.svg.classList.toggle("dense", narrow && this.glance.links.length > 8);
     this.size = { width, height, radius };
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
