@@ -12,13 +12,14 @@ from typing import Any
 
 import msgspec
 
-from ibc_probe import PROBE
+from ibc_probe import PROBE, Say
 from meshsec.world.sim_chain import SimChain
 from meshsec_core.app import fingerprint
-from meshsec_core.ibc.transfer import PORT, VERSION
+from meshsec_core.ibc.transfer import PORT, VERSION, Transfer
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import MemoVerifier
-from meshsec_core.kernel.types import SECOND
+from meshsec_core.kernel.types import SECOND, Denom
+from meshsec_core.kernel.wire.ibc import Height, voucher_denom
 from meshsec_core.replica.replica import Replica
 from meshsec_core.runtime.module import Module, Msg
 from meshsec_core.runtime.tx import make_tx
@@ -27,6 +28,7 @@ from meshsec_core.security.models import MODELS
 from meshsec_node.views.local import LocalTransport
 from meshsec_relayer.config import ChainConfig, ChannelConfig, PathConfig, RelayerConfig
 from meshsec_relayer.courier import Courier
+from meshsec_relayer.engine import reports
 from meshsec_relayer.engine.boundary import Answer, Ask, Event, Log, Save
 from meshsec_relayer.store import MemoryStore
 from meshsec_sdk import names
@@ -199,6 +201,42 @@ class ShuffledCourier(Courier):
                         events.append(Answer(number, self._ask(request)))
                     case _:
                         self._log(effect)
+
+
+VOUCHER = voucher_denom("transfer/channel-0/uosmo")
+"""What osmo is called on juno, over the first channel."""
+
+
+def transfer(rig: Pair, amount: int = 1_000, **timeout: int | Height) -> str:
+    """Send osmo from alice to bob on juno; return the packet's id."""
+    receipt = rig.send("osmosis", "alice", Transfer("channel-0", Denom("uosmo"), amount, rig.address("juno", "bob"), **timeout))  # type: ignore[arg-type]
+    assert receipt["code"] == "", receipt
+    sent = rig.events("osmosis", "send_packet")
+    return f"osmosis:transfer:channel-0:{sent[-1]['packet_sequence']}"
+
+
+def say(rig: Pair, *texts: bytes, chain: str = "osmosis", seconds: int = 6_000) -> None:
+    """Send packets of the test application in one transaction."""
+    messages = [Say("channel-0", text, timeout_timestamp=rig.now + seconds * SECOND) for text in texts]
+    receipt = rig.send(chain, "alice", *messages)
+    assert receipt["code"] == "", receipt
+
+
+def heard(rig: Pair, chain: str, what: str) -> bytes:
+    """Return what the test application has noted: packets that it has `received`, `acknowledged` or `timed-out`."""
+    return rig.state(chain, f"probe/{what}") or b""
+
+
+def waits_for(rig: Pair, packet: str) -> str:
+    """Return what the relayer says a packet waits for."""
+    return reports.trace(rig.courier.engine, packet).packet.waits_for
+
+
+def messages_of(rig: Pair, chain: str) -> list[tuple[str, ...]]:
+    """Return the message types of every transaction in a chain's blocks."""
+    replica = rig.nodes[chain].replica
+    found = (replica.results(height) for height in range(1, replica.height + 1))
+    return [receipt.msgs for result in found if result is not None for receipt in result.receipts]
 
 
 def packet_names(courier: Courier) -> list[str]:

@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from ibc_probe import Say
 from meshsec_core.ibc.channel import CHANNELS, ChannelOpenInit
 from meshsec_core.ibc.client import CLIENTS, CONSENSUS_STATES, CreateClient, get_client
 from meshsec_core.ibc.connection import CONNECTIONS, ConnectionOpenInit
@@ -14,26 +13,12 @@ from meshsec_core.kernel.types import SECOND, Denom
 from meshsec_core.kernel.wire.ibc import STATE_OPEN, voucher_denom
 from meshsec_relayer.engine.boundary import Pause, Resume
 from meshsec_relayer.store import MemoryStore
-from relay_rig import MESH, ORDERED_PROBE, UNORDERED_PROBE, Pair, packet_names
-
-VOUCHER = voucher_denom("transfer/channel-0/uosmo")
-
-
-def say(rig: Pair, *texts: bytes, seconds: int = 6_000) -> None:
-    messages = [Say("channel-0", text, timeout_timestamp=rig.now + seconds * SECOND) for text in texts]
-    assert rig.send("osmosis", "alice", *messages)["code"] == ""
-
-
-def transfer(rig: Pair, amount: int, channel: str = "channel-0", to: str = "juno") -> None:
-    message = Transfer(channel, Denom("uosmo"), amount, rig.address(to, "bob"))
-    assert rig.send("osmosis", "alice", message)["code"] == ""
+from relay_rig import MESH, ORDERED_PROBE, UNORDERED_PROBE, Pair, heard, messages_of, packet_names, say, transfer
 
 
 def submitted(rig: Pair, chain: str, kind: str) -> int:
     """Return how many messages of a kind are in a chain's blocks."""
-    replica = rig.nodes[chain].replica
-    receipts = [receipt for height in range(1, replica.height + 1) for receipt in replica.results(height).receipts]
-    return sum(receipt.msgs.count(kind) for receipt in receipts)
+    return sum(msgs.count(kind) for msgs in messages_of(rig, chain))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -44,7 +29,7 @@ def test_the_order_in_which_answers_come_does_not_matter(seed: int) -> None:
     rig.settle()
     say(rig, *(b"%d" % number for number in range(1, 10)))
     rig.settle()
-    assert rig.state("juno", "probe/received") == b"1:1 2:2 3:3 4:4 5:5 6:6 7:7 8:8 9:9 "
+    assert heard(rig, "juno", "received") == b"1:1 2:2 3:3 4:4 5:5 6:6 7:7 8:8 9:9 "
     assert packet_names(rig.courier) == []
     assert rig.refusals("osmosis") + rig.refusals("juno") == []
 
@@ -56,7 +41,7 @@ def test_packets_that_time_out_on_their_way_together_cost_one_refusal() -> None:
     rig.mine(1, seconds=60)  # the headers of these blocks do not know of the minute yet: their votes do
     rig.settle()
     assert rig.refusals("juno") == ["ibc/timeout-elapsed"]
-    assert (rig.state("osmosis", "probe/timed-out") or b"").count(b":") == 3
+    assert heard(rig, "osmosis", "timed-out").count(b":") == 3
 
 
 def test_an_answer_that_was_brought_back_long_ago_is_not_brought_back_again() -> None:
@@ -107,7 +92,8 @@ def test_packets_of_a_path_that_could_not_open_again_survive_a_second_kill() -> 
     rig.settle()
     channel = rig.courier.engine.paths["osmosis-axelar"].image.channels[0]
     rig.dead.add("axelar")
-    transfer(rig, 9, channel.channel_a, "axelar")
+    message = Transfer(channel.channel_a, Denom("uosmo"), 9, rig.address("axelar", "bob"))
+    assert rig.send("osmosis", "alice", message)["code"] == ""
     rig.restart()
     for _ in range(50):
         rig.mine()

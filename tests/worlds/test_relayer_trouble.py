@@ -4,23 +4,11 @@ from typing import Any
 
 import pytest
 
-from ibc_probe import Say
 from meshsec_core.ibc.transfer import Transfer
 from meshsec_core.kernel.types import SECOND, Denom
 from meshsec_relayer.engine import reports
 from meshsec_relayer.engine.boundary import Clear
-from relay_rig import ORDERED_PROBE, UNORDERED_PROBE, Pair, packet_names
-
-LATER = 6_000 * SECOND
-
-
-def say(rig: Pair, *texts: bytes) -> None:
-    messages = [Say("channel-0", text, timeout_timestamp=rig.now + LATER) for text in texts]
-    assert rig.send("osmosis", "alice", *messages)["code"] == ""
-
-
-def heard(rig: Pair) -> list[bytes]:
-    return (rig.state("juno", "probe/received") or b"").split()
+from relay_rig import ORDERED_PROBE, UNORDERED_PROBE, Pair, heard, packet_names, say
 
 
 def _channel(rig: Pair, path: str) -> str:
@@ -46,7 +34,7 @@ def test_a_packet_with_a_bad_proof_is_set_apart_and_the_others_arrive() -> None:
     spoil(rig, 3)
     say(rig, *(b"%d" % number for number in range(1, 8)))
     rig.settle()
-    assert sorted(heard(rig)) == [b"1:1", b"2:2", b"4:4", b"5:5", b"6:6", b"7:7"]
+    assert sorted(heard(rig, "juno", "received").split()) == [b"1:1", b"2:2", b"4:4", b"5:5", b"6:6", b"7:7"]
     assert packet_names(rig.courier) == ["osmosis:probe:channel-0:3"]
     told = reports.trace(rig.courier.engine, "osmosis:probe:channel-0:3").packet
     assert told.attempts == 8
@@ -54,10 +42,10 @@ def test_a_packet_with_a_bad_proof_is_set_apart_and_the_others_arrive() -> None:
 
     rig.forges = lambda _chain, _path, answer: answer
     rig.settle()
-    assert len(heard(rig)) == 6
+    assert len(heard(rig, "juno", "received").split()) == 6
     rig.courier.order(Clear())
     rig.settle()
-    assert sorted(heard(rig))[2] == b"3:3"
+    assert sorted(heard(rig, "juno", "received").split())[2] == b"3:3"
     assert packet_names(rig.courier) == []
 
 
@@ -67,11 +55,11 @@ def test_on_an_ordered_channel_those_behind_a_bad_packet_wait_and_then_all_arriv
     spoil(rig, 2)
     say(rig, b"a", b"b", b"c")
     rig.settle()
-    assert heard(rig) == [b"1:a"]
+    assert heard(rig, "juno", "received").split() == [b"1:a"]
     rig.forges = lambda _chain, _path, answer: answer
     rig.courier.order(Clear())
     rig.settle()
-    assert heard(rig) == [b"1:a", b"2:b", b"3:c"]
+    assert heard(rig, "juno", "received").split() == [b"1:a", b"2:b", b"3:c"]
 
 
 def test_rests_between_attempts_grow_so_that_a_bad_packet_costs_little() -> None:
