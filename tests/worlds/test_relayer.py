@@ -24,8 +24,6 @@ from relay_rig import (
     waits_for,
 )
 
-DAY = 24 * 3_600
-
 
 @pytest.fixture
 def open_pair() -> Pair:
