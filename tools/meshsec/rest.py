@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 
@@ -11,7 +12,7 @@ from meshsec.launch import Launch, hear, hear_listening
 from meshsec.world.base import STUCK, accepted
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
-from meshsec_sdk.transport import HttpTransport, Transport
+from meshsec_sdk.transport import UNREACHABLE, HttpTransport, Transport
 
 AUTO = "auto"
 LOOK_SECONDS = 0.01
@@ -61,9 +62,11 @@ def await_ready(process: subprocess.Popen[bytes], home: Home, launch: Launch) ->
     relayers = {name: HttpTransport(url) for name, url in urls.relayers.items()}
     gateway = HttpTransport(urls.gateway)
     try:
+        mesh, watch = Mesh(chains, relayers), partial(hear, process, 0)
         if launch.block_mode != AUTO:
+            Mesh(chains, {}).wait(watch=watch)
             _set_mode(chains, AUTO, launch.block_time)
-        Mesh(chains, relayers).wait(ready=True, watch=lambda: hear(process, 0))
+        mesh.wait(ready=True, watch=watch)
         if launch.block_mode != AUTO:
             _set_mode(chains, launch.block_mode, launch.block_time)
         accepted(*gateway.get("/healthz"))
@@ -99,14 +102,22 @@ class Mesh:
             watch: is called between two looks.
 
         Raises:
-            Rejected: `world/stuck` with what it waits for, `client/unreachable`; or what `watch` raises.
+            Rejected: `world/stuck` with what it waits for; or what `watch` raises.
         """
         deadline = time.monotonic() + seconds
-        while waits := self.look(ready=ready):
+        while waits := self._look(ready=ready):
             if time.monotonic() > deadline:
                 raise Rejected(STUCK, waits="; ".join(waits)[:1000], seconds=int(seconds))
             watch()
             time.sleep(LOOK_SECONDS)
+
+    def _look(self, *, ready: bool) -> list[str]:
+        try:
+            return self.look(ready=ready)
+        except Rejected as refusal:
+            if refusal.code != UNREACHABLE:
+                raise
+            return [f"{refusal.facts['url']} does not answer"]
 
     def look(self, *, ready: bool) -> list[str]:
         """Return what the mesh waits for; nothing if it is at rest."""

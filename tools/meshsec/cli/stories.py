@@ -60,9 +60,9 @@ def bench(
     json: Json = False,
 ) -> None:
     """Measure this installation on this machine."""
-    from meshsec import bench as benches
+    from meshsec.bench import run as measure
 
-    rows = benches.run(suite)
+    rows = measure(suite)
     say(rows, json=json, text="\n".join(_row(row) for row in rows))
 
 

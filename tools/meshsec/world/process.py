@@ -178,7 +178,7 @@ class ProcessWorld(World):
         try:
             return str(chain.get(f"/v1/accounts/{order['from']}")["next_sequence"])
         except Rejected as refusal:
-            raise TxRejected(refusal.code, {name: str(value) for name, value in refusal.facts.items()}) from None
+            raise TxRejected(refusal.code, refusal.texts) from None
 
     def _mine_manual(self) -> None:
         for name, line in self._lines.items():
@@ -218,16 +218,15 @@ class ProcessWorld(World):
         self._mesh().wait()
 
     def relayer(self, order: str, body: dict[str, Any] | None = None) -> Any:
-        """Give every relayer an order and return the answers by id; `stop` takes them away until `start`."""
+        """Give every relayer an order and return what each then says of itself; `stop` takes them away until `start`."""
         if order == "stop":
             self._keep_away(self.relayers)
-            return None
+            return {}
         if order == "start":
             self._bring_back(self.relayers)
-            return None
-        if order == "status":
-            return {name: accepted(*found.get("/v1/status")) for name, found in self.relayers.items()}
-        return {name: found.order(f"/v1/{order}", body or {}) for name, found in self.relayers.items()}
+        elif order != "status":
+            return {name: found.order(f"/v1/{order}", body or {}) for name, found in self.relayers.items()}
+        return {name: accepted(*found.get("/v1/status")) for name, found in self.relayers.items()}
 
     def _mark(self, relayer: str) -> Path:
         return self.home.away(f"{RELAYER}-{relayer}")

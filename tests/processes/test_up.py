@@ -1,0 +1,192 @@
+"""A mesh as a person has it: up, used, broken, down. Whatever dies, nothing is left over and nothing is lost."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+import command_line
+from command_line import COMMAND, alive, run, wait_until_gone
+from meshsec.home import Home
+from meshsec.world.process import ProcessWorld
+
+STORIES = Path(__file__).parents[2] / "tools" / "scenarios"
+
+
+def up(directory: Path, *arguments: str) -> command_line.Answer:
+    return run("up", *arguments, "--detach", "--json", "--port", "0", "--dir", directory)
+
+
+def pids_of(directory: Path) -> list[int]:
+    running = Home(directory).running()
+    return [running.pid, *running.children.values()]
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    directory = tmp_path_factory.mktemp("mesh")
+    answer = up(directory, "pair")
+    assert answer.code == 0, answer
+    yield directory
+    assert run("down", "--json", "--dir", directory).value == {"stopped": True}
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A mesh that has been up, has taken a transaction, and has been ended."""
+    directory = tmp_path_factory.mktemp("ended")
+    assert up(directory, "pair").code == 0
+    pids = pids_of(directory)
+    with ProcessWorld.attach(directory) as world:
+        world.osmosis.send("faucet", {"@type": "bank/Send", "to": "bob", "denom": "uosmo", "amount": "7"})
+    assert run("down", "--dir", directory).code == 0
+    assert alive(pids) == []
+    return directory
+
+
+def test_a_mesh_that_is_up_has_open_channels_idle_relayers_and_a_page(mesh: Path) -> None:
+    endpoints = Home(mesh).running().endpoints
+    relayer = httpx.get(f"{endpoints.relayers['main']}/v1/status").json()
+    assert (relayer["ready"], relayer["idle"]) == (True, True)
+    assert [len(path["open"]["channels"]) for path in relayer["paths"].values()] == [3]
+    chains = {name: httpx.get(f"{url}/v1/status").json() for name, url in endpoints.chains.items()}
+    assert {name: (status["ready"], int(status["height"]) > 0) for name, status in chains.items()} == {
+        "juno": (True, True),
+        "osmosis": (True, True),
+    }
+    assert httpx.get(endpoints.gateway).status_code == 200
+
+
+def test_a_second_up_in_the_same_directory_is_refused_and_harms_nothing(mesh: Path) -> None:
+    before = pids_of(mesh)
+    answer = up(mesh, "pair")
+    assert (answer.code, answer.value["code"]) == (3, "up/already-running")
+    assert pids_of(mesh) == alive(before) == before
+
+
+def test_a_busy_port_is_refused_and_leaves_no_process(mesh: Path, tmp_path: Path) -> None:
+    port = Home(mesh).running().endpoints.gateway.rpartition(":")[2]
+    answer = run("up", "pair", "--detach", "--json", "--port", port, "--dir", tmp_path)
+    assert (answer.code, answer.value["code"], answer.value["facts"]["port"]) == (3, "process/port-in-use", port)
+    assert not Home(tmp_path).is_locked()
+
+
+def test_a_chain_that_is_killed_comes_back_with_the_state_it_had(mesh: Path) -> None:
+    with ProcessWorld.attach(mesh) as world:
+        world.relay()
+        before = world.osmosis.get("/v1/status")
+        killed = Home(mesh).running().children["osmosis"]
+        world.crash("osmosis")
+        assert alive([killed]) == []
+        world.mine()
+        after = world.osmosis.get(f"/v1/blocks/{int(before['height']) + 1}")
+        assert after["header"]["app_hash"] == before["app_hash"]
+        assert after["header"]["last_block_id"]["hash"] == before["block_hash"]
+
+
+def test_relayers_stay_away_until_they_are_brought_back(mesh: Path) -> None:
+    with ProcessWorld.attach(mesh) as world:
+        world.relayer("stop")
+        assert Home(mesh).running().children["relayer-main"] == 0
+        world.crash("juno")
+        assert Home(mesh).running().children["relayer-main"] == 0
+        world.relayer("start")
+        world.relay()
+        assert world.relayer("status")["main"]["idle"]
+
+
+def test_a_mesh_of_another_description_is_refused_in_a_directory_that_holds_one(ended: Path) -> None:
+    answer = up(ended, "triangle")
+    assert (answer.code, answer.value["code"], answer.value["facts"]["holds"]) == (2, "up/other-mesh", "osmosis, juno")
+
+
+def test_a_mesh_goes_on_where_it_was_and_nobody_has_to_name_it_again(ended: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "mesh"
+    shutil.copytree(ended, directory)
+    assert up(directory).code == 0
+    with ProcessWorld.attach(directory) as world:
+        assert world.osmosis.user("bob").balance() == 1_000_000_007
+        assert list(world.chains) == ["osmosis", "juno"]
+        world.check_laws()
+    assert run("down", "--dir", directory).code == 0
+
+
+def test_a_directory_of_another_version_is_refused_and_left_as_it_is(ended: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "mesh"
+    shutil.copytree(ended, directory)
+    manifest = directory / "mesh.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"version":"1"', b'"version":"9"'))
+    before = manifest.read_bytes()
+    answer = up(directory)
+    assert (answer.code, answer.value["code"]) == (3, "up/other-version")
+    assert manifest.read_bytes() == before
+
+
+def test_a_directory_with_a_broken_description_is_refused(ended: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "mesh"
+    shutil.copytree(ended, directory)
+    (directory / "mesh.json").write_bytes(b'{"version":"1"')
+    answer = up(directory)
+    assert (answer.code, answer.value["code"]) == (3, "up/bad-directory")
+
+
+def test_a_chain_that_refuses_its_database_ends_the_whole_start_and_says_why(ended: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "mesh"
+    shutil.copytree(ended, directory)
+    with sqlite3.connect(directory / "chains" / "juno" / "chain.db") as base:
+        base.execute("UPDATE layout SET version = '0'")
+    base.close()
+    answer = up(directory)
+    facts = answer.value["facts"]
+    assert (answer.code, answer.value["code"]) == (3, "storage/version")
+    assert (facts["process"], facts["found"], facts["expected"]) == ("juno", "0", "1")
+    assert not Home(directory).is_locked()
+
+
+def test_the_children_of_a_killed_supervisor_end_and_the_next_up_goes_on(ended: Path, tmp_path: Path) -> None:
+    """Given a mesh whose supervisor is killed without warning
+    When it is started again at once
+    Then the new one waits until the last process of the old one has gone, and everything is there
+    """
+    directory = tmp_path / "mesh"
+    shutil.copytree(ended, directory)
+    assert up(directory).code == 0
+    supervisor, *children = pids_of(directory)
+    os.kill(supervisor, signal.SIGKILL)
+    assert up(directory).code == 0
+    assert alive(children) == []
+    with ProcessWorld.attach(directory) as world:
+        assert world.osmosis.user("bob").balance() == 1_000_000_007
+    assert run("down", "--json", "--dir", directory).value == {"stopped": True}
+    assert run("down", "--json", "--dir", directory).value == {"stopped": False}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGKILL, -signal.SIGKILL)], ids=["ctrl-c", "kill"])
+def test_a_mesh_in_the_foreground_ends_with_its_command(tmp_path: Path, number: int, code: int) -> None:
+    command = [*COMMAND, "up", "pair", "--port", "0", "--dir", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=sys.stderr, text=True) as process:
+        assert process.stdout is not None
+        ready = process.stdout.readline()
+        assert ready.startswith("ready in ")
+        assert Home(tmp_path).running().endpoints.gateway in ready
+        pids = pids_of(tmp_path)
+        process.send_signal(number)
+        assert process.wait(command_line.DEADLINE_SECONDS) == code
+    wait_until_gone(pids)
+    assert not Home(tmp_path).is_locked()
+
+
+def test_nato_is_played_on_a_mesh_that_is_up(tmp_path: Path) -> None:
+    assert up(tmp_path, "pair").code == 0
+    answer = run("scenario", "run", STORIES / "nato.yaml", "--world", "running", "--json", "--dir", tmp_path)
+    assert (answer.code, answer.value["passed"]) == (0, True)
+    other = run("scenario", "run", STORIES / "crash.yaml", "--world", "running", "--json", "--dir", tmp_path)
+    assert (other.code, other.value["code"]) == (2, "scenario/other-mesh")
+    assert run("down", "--json", "--dir", tmp_path).code == 0

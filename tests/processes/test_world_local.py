@@ -1,0 +1,67 @@
+"""The stories, told by real processes: what holds in the simulation holds over sockets, disks and kills."""
+
+from pathlib import Path
+
+import pytest
+
+from meshsec import ProcessWorld, mesh
+from meshsec.scenario.document import read
+from meshsec.scenario.run import play
+from meshsec_core.kernel.errors import Rejected
+from meshsec_sdk.errors import TxRejected
+
+STORIES = Path(__file__).parents[2] / "tools" / "scenarios"
+
+
+@pytest.mark.parametrize("story", ["smoke", "nato", "relayer_outage", "crash"])
+def test_a_story_comes_out_to_the_unit(story: str) -> None:
+    scenario = read(STORIES / f"{story}.yaml")
+    with ProcessWorld(scenario.mesh, seed=scenario.seed) as world:
+        outcome = play(scenario, world)
+    assert outcome.failed_step is None
+    assert (outcome.passed, len(outcome.steps)) == (True, len(scenario.steps) + 1)
+
+
+def test_a_world_of_processes_is_played_with_like_any_other() -> None:
+    """Given alice lends 80 of her 100 million to juno while packets that carry stake are held back
+    When they are let go, a validator is silenced, and a message is refused
+    Then stake arrives only once it may, a chain with three of four voters goes on, and refusals carry their code
+    """
+    with ProcessWorld("pair") as world:
+        alice = world.osmosis.user("alice")
+        with world.hold_packets(kind="stake"):
+            alice.send(mesh.Bond(100_000_000), mesh.StakeRemote("juno", "juno/val-0", 80_000_000))
+            world.relay()
+            assert world.juno.find_validator("val-0")["power"] == "100000000"
+        world.settle()
+        assert world.juno.find_validator("val-0")["power"] == "180000000"
+
+        with pytest.raises(TxRejected) as refusal:
+            alice.send(mesh.Unbond(30_000_000))
+        assert refusal.value.code == "mesh/claims-locked"
+
+        world.fault("down", "juno/val-3")
+        height = world.juno.height
+        world.mine(3)
+        assert world.juno.height >= height + 3
+        world.heal()
+
+        before = world.juno.time
+        world.advance("12h")
+        assert world.juno.time - before >= 12 * 3600 * 10**9
+        with pytest.raises(Rejected) as unknown:
+            world.crash("atlantis")
+        assert unknown.value.code == "world/unknown-chain"
+
+
+def test_a_transaction_for_a_chain_without_a_quorum_is_not_waited_for() -> None:
+    with ProcessWorld("pair") as world:
+        world.fault("down", "juno/val-0")
+        world.fault("down", "juno/val-1")
+        with pytest.raises(TxRejected) as refusal:
+            world.juno.user("bob").send(mesh.Bond(5))
+        assert refusal.value.code == "tx/not-included"
+        world.mine()
+        world.heal()
+        world.relay()
+        assert world.juno.user("bob").balance() == 1_000_000_000 - 5
