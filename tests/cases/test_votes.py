@@ -5,7 +5,7 @@ import pytest
 
 from machines import NIL, A, B
 from meshsec_core.consensus.validators import ValidatorSet
-from meshsec_core.consensus.votes import MAX_ROUND, Tally, check_proposal, check_vote, choice_of
+from meshsec_core.consensus.votes import MAX_ROUND, Tally, check_proposal, check_vote, choice_of, is_blocking, is_quorum
 from meshsec_core.kernel.crypto import verify
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.hashes import proposal_sign_bytes
@@ -106,6 +106,15 @@ def test_a_changed_proposal_is_refused() -> None:
     for changes in ({"pol_round": 0}, {"height": 6}, {"block_id": named_block("other")}, {"time": START + 1}):
         assert proposal_refusal(msgspec.structs.replace(proposal, **changes)) == "consensus/bad-signature"
     assert proposal_refusal(signed_proposal(0, chain="other-1")) == "consensus/bad-signature"
+
+
+@pytest.mark.parametrize(
+    ("power", "total", "quorum", "blocking"), [(2, 3, False, True), (3, 4, True, True), (1, 3, False, False)]
+)
+def test_exactly_two_thirds_are_no_quorum_and_exactly_one_third_blocks_nothing(
+    power: int, total: int, quorum: bool, blocking: bool
+) -> None:
+    assert (is_quorum(power, total), is_blocking(power, total)) == (quorum, blocking)
 
 
 def test_the_zero_block_id_is_nil() -> None:

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from meshsec.world.sim_chain import SimChain
+from meshsec_core.consensus.guard import STEP_PROPOSE
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.merkle.ics23 import verify_absence, verify_value
 from meshsec_core.kernel.types import SECOND
@@ -17,8 +18,11 @@ from meshsec_core.modules.staking.module import Delegate
 from meshsec_core.modules.staking.state import get_validator
 from meshsec_core.replica.chain import check_block
 from meshsec_core.replica.events import Deliver, Persist, Tick
+from meshsec_core.replica.height import STEPS
+from meshsec_core.replica.history import read_log
+from meshsec_core.replica.pool import EvidencePool
 from meshsec_core.replica.replica import Replica
-from meshsec_core.replica.storage import Table
+from meshsec_core.replica.storage import MemoryStorage, Table
 from meshsec_core.runtime.module import Msg
 from meshsec_core.runtime.tx import make_tx
 from meshsec_sdk import names
@@ -166,6 +170,23 @@ def test_a_proposal_is_durable_before_the_first_prevote_for_it() -> None:
     assert rig.replica.tip.commit == straight.replica.tip.commit
 
 
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_what_validators_have_said_is_known_to_their_guards_after_a_power_cut(batch: int) -> None:
+    rig = Rig()
+    rig.blocks(2)
+    rig.chain.storage.batches_left = batch
+    assert not rig.chain.make_block(rig.now + SECOND)
+    logged = [read_log(raw) for _, raw in rig.chain.storage.scan(Table.WAL)]
+    assert len(logged) == batch
+    known = {voter.address: voter.last for voter in rig.replica.voters}
+    for wave in logged:
+        assert isinstance(wave, Deliver)
+        said = [(message.proposer, 3, STEP_PROPOSE) for message in wave.proposals]
+        said += [(vote.address, vote.height, STEPS[vote.kind]) for vote in wave.votes]
+        for address, height, step in said:
+            assert (known[address].height, known[address].step) >= (height, step)
+
+
 def test_one_validator_of_four_may_be_down_and_is_absent_from_the_commit() -> None:
     rig = Rig()
     rig.replica.fault("down", "val-1")
@@ -204,6 +225,25 @@ def test_a_double_sign_is_found_punished_once_and_the_validator_never_votes_agai
     rig.blocks(3)
     assert get_validator(rig.replica.state, operator).tokens == after.tokens
     assert len(rig.replica.tip.validators) == 3
+
+
+def test_evidence_that_a_block_carries_is_accepted_in_no_other_block() -> None:
+    rig = Rig()
+    rig.blocks(2)
+    rig.replica.fault("double-sign", "val-2")
+    rig.blocks(2)
+    (evidence,) = rig.replica.block(4).evidence
+    times = {height: rig.replica.results(height).time for height in (1, 2, 3, 4)}
+    genesis, verify = rig.replica.genesis, rig.replica.machine.verify
+    pool = EvidencePool(rig.chain.storage, verify, rig.replica.validators_at, times.get)
+    with pytest.raises(Rejected) as refusal:
+        pool.check((evidence,), rig.replica.tip, genesis.chain_id)
+    assert (refusal.value.code, refusal.value.facts["reason"]) == ("consensus/bad-block", "carried before")
+    fresh = EvidencePool(MemoryStorage(), verify, rig.replica.validators_at, times.get)
+    fresh.check((evidence,), rig.replica.tip, genesis.chain_id)
+    with pytest.raises(Rejected) as refusal:
+        fresh.check((evidence, evidence), rig.replica.tip, genesis.chain_id)
+    assert (refusal.value.code, refusal.value.facts["reason"]) == ("consensus/bad-block", "repeated")
 
 
 def test_an_equivocators_other_vote_that_comes_first_does_not_hide_the_one_that_decides() -> None:
