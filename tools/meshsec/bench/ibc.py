@@ -1,0 +1,73 @@
+"""Packets of a simulated pair: coins sent over a transfer channel, relayed with proofs, received and acknowledged."""
+
+from collections.abc import Iterator
+
+from meshsec.bench.figure import Figure, busy_seconds, figure
+from meshsec.world.sim import BLOCK_TIME, SimWorld
+from meshsec_core.ibc.transfer import PORT, Transfer
+from meshsec_core.kernel.errors import InvariantViolated
+from meshsec_core.kernel.types import Denom
+from meshsec_sdk.client import Client
+from meshsec_sdk.wallet import Wallet
+
+RECEIVED = "write_acknowledgement"
+PATIENCE = 100
+"""Blocks after which packets should have come back."""
+
+
+def measure(tries: int = 3, packets: int = 200) -> Iterator[Figure]:
+    """Measure `ibc.recv_per_s`, packets a second in the receiving chain's blocks, and `ibc.end_to_end_per_s`, packets sent,
+    relayed, received and acknowledged a second, all in one process.
+
+    Args:
+        tries: how many times over.
+        packets: that wait when the relayer begins, in each try.
+    """
+    world = SimWorld("pair")
+    channel = _transfer_channel(world)
+    received, ended = [], []
+    for _ in range(tries):
+        _send(world, channel, packets)
+        spent: list[float] = []
+        ended.append(packets / busy_seconds(_relay, world, packets, spent))
+        received.append(packets / sum(spent))
+    yield figure("ibc.recv_per_s", max(received), "packets/s")
+    yield figure("ibc.end_to_end_per_s", max(ended), "packets/s")
+
+
+def _transfer_channel(world: SimWorld) -> str:
+    """Return the channel that carries coins from osmosis to juno."""
+    for found in world.osmosis.get("/v1/ibc/channels"):
+        if found["port_id"] == PORT:
+            return str(found["channel_id"])
+    raise InvariantViolated("a connected pair has no transfer channel")
+
+
+def _send(world: SimWorld, channel: str, packets: int) -> None:
+    with Client(world.osmosis.transport) as client:
+        wallet = Wallet.named(client, "alice")
+        receiver = world.juno.user("bob").address
+        for _ in range(packets):
+            client.submit(wallet.sign(Transfer(channel, Denom(world.osmosis.names.denom), 1, receiver)))
+    world.mine(2)
+
+
+def _relay(world: SimWorld, packets: int, spent: list[float]) -> None:
+    """Relay until every packet is acknowledged; note what the receiving chain's blocks took."""
+    sender, receiver = world.nodes["osmosis"], world.nodes["juno"]
+    couriers = list(world.couriers.values())
+    arrived = 0
+    for _ in range(PATIENCE):
+        for courier in couriers:
+            courier.run_once(world.now)
+        if arrived == packets and all(courier.engine.idle for courier in couriers):
+            return
+        world.now += BLOCK_TIME
+        sender.make_block(world.now)
+        took = busy_seconds(receiver.make_block, world.now)
+        results = receiver.replica.results(receiver.replica.height)
+        here = sum(event.type == RECEIVED for event in results.events) if results is not None else 0
+        if here:
+            arrived += here
+            spent.append(took)
+    raise InvariantViolated(f"{arrived} of {packets} packets arrived")
