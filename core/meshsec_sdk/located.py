@@ -231,7 +231,8 @@ def _look_through(text: str, file: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH or isinstance(event, yaml.AliasEvent):
             reason = "nested too deeply" if depth > MAX_DEPTH else "anchors and aliases are not used here"
-            raise Rejected(MALFORMED, file=file, line=event.start_mark.line + 1, reason=reason)
+            line = event.start_mark.line + 1 if event.start_mark is not None else 0
+            raise Rejected(MALFORMED, file=file, line=line, reason=reason)
 
 
 def read(path: Path) -> Located:

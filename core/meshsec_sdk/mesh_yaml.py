@@ -100,9 +100,11 @@ def _sections() -> dict[str, type[msgspec.Struct]]:
     from meshsec_core.app import MODULES
     from meshsec_core.modules.bank import BankGenesis
     from meshsec_core.modules.staking.module import StakingGenesis
+    from meshsec_core.runtime.module import Module
     from meshsec_core.security.models import MODELS
 
-    modules = (*MODULES, *(module for model in MODELS.values() for module in (model.provider, model.consumer)))
+    modules: list[Module[Any]] = [*MODULES]
+    modules += [module for model in MODELS.values() for module in (model.provider, model.consumer)]
     taken = {module.name: module.genesis for module in modules if module.genesis is not None}
     return {**taken, "bank": BankGenesis, "staking": StakingGenesis}
 

@@ -60,17 +60,13 @@ def bench(
     json: Json = False,
 ) -> None:
     """Measure this installation on this machine."""
+    import msgspec
+
     from meshsec.bench import run as measure
 
-    rows = measure(suite)
-    say(rows, json=json, text="\n".join(_row(row) for row in rows))
+    figures = measure(suite)
+    print(msgspec.json.encode(figures).decode() if json else "\n".join(map(str, figures)))
 
 
 def _spell(arguments: dict[str, object]) -> str:
     return ", ".join(f"{name}: {value}" for name, value in arguments.items())
-
-
-def _row(row: dict[str, object]) -> str:
-    limit = f"   limit {row['limit']}" if row.get("limit") is not None else ""
-    ratio = f"   ratio {row['ratio']}" if row.get("ratio") is not None else ""
-    return f"{row['name']:<32} {row['value']!s:>12} {row['unit']}{limit}{ratio}"
