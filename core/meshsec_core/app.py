@@ -270,7 +270,7 @@ class App:
                 self.machine.handler(msg)(ctx, msg)
         except Rejected as refusal:
             ctx.events.clear()
-            code, facts = refusal.code, {name: str(value) for name, value in refusal.facts.items()}
+            code, facts = refusal.code, refusal.texts
         else:
             if tx_hash:
                 overlay.merge()
@@ -320,8 +320,7 @@ class App:
 
 
 def _refused(tx_hash: str, height: int, index: int, refusal: Rejected) -> Receipt:
-    facts = {name: str(value) for name, value in refusal.facts.items()}
-    return Receipt(tx_hash, height, index, Address(""), (), refusal.code, facts, 0, ())
+    return Receipt(tx_hash, height, index, Address(""), (), refusal.code, refusal.texts, 0, ())
 
 
 def build_machine(

@@ -218,7 +218,7 @@ class Client:
         try:
             return self.post(path, body)
         except Rejected as refused:
-            raise TxRejected(refused.code, {name: str(value) for name, value in refused.facts.items()}) from None
+            raise TxRejected(refused.code, refused.texts) from None
 
     def receipt(self, tx_hash: str) -> Receipt | None:
         """Return the receipt of a transaction, or None while no block includes it."""

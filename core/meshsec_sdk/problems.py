@@ -72,7 +72,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 def problem(refusal: Rejected) -> Problem:
     """Spell a refusal."""
-    facts = {name: str(value) for name, value in refusal.facts.items()}
+    facts = refusal.texts
     reason = refusal.code.rpartition("/")[2].replace("-", " ")
     return Problem(refusal.code, reason + "".join(f"; {name}: {value}" for name, value in facts.items() if value), facts)
 

@@ -21,6 +21,9 @@ MALFORMED = "codec/malformed"
 MAX_DEPTH = 64
 """Levels of nesting that have a canonical form; deeper ones could exhaust the stack on one machine and not on another."""
 
+MAX_INTEGER = 2**512
+"""Largest magnitude that has a canonical form: room for products of amounts and scales, and cheap to spell."""
+
 
 def _spell(value: Any, depth: int = 0) -> Any:
     """Replace every integer by its decimal text."""
@@ -28,6 +31,8 @@ def _spell(value: Any, depth: int = 0) -> Any:
     if kind is str or kind is bool or value is None:
         return value
     if kind is int:
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise Rejected(MALFORMED, detail="an integer beyond 2^512")
         return str(value)
     if depth > MAX_DEPTH:
         raise Rejected(MALFORMED, detail=f"nested deeper than {MAX_DEPTH} levels")
@@ -42,7 +47,7 @@ def plain(value: Any) -> Any:
     """Turn a struct, container or scalar into what canonical JSON holds: dicts, lists, strings, booleans and None.
 
     Raises:
-        Rejected: `codec/malformed` if it holds a float or is nested too deeply.
+        Rejected: `codec/malformed` if it holds a float or a larger integer than any amount, or is nested too deeply.
     """
     return _spell(msgspec.to_builtins(value, str_keys=True))
 
@@ -54,7 +59,7 @@ def encode(value: Any) -> bytes:
     """Encode to canonical JSON.
 
     Raises:
-        Rejected: `codec/malformed` if it holds a float or is nested too deeply.
+        Rejected: `codec/malformed` if it holds a float or a larger integer than any amount, or is nested too deeply.
     """
     return _encode_sorted(_spell(msgspec.to_builtins(value, str_keys=True)))
 

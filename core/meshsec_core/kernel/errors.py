@@ -1,5 +1,8 @@
 """The two exceptions that are raised on purpose: refused input, and our own bugs."""
 
+MAX_FACT = 2_000
+"""Characters of a fact: what is refused may be a megabyte, its receipt may not."""
+
 
 class Rejected(Exception):
     """Refused input. The overlay is dropped, the receipt carries `code`, nothing else changes.
@@ -12,8 +15,13 @@ class Rejected(Exception):
         self.code = str(code)
         self.facts = facts
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """The facts as receipts and answers carry them; a long one is cut."""
+        return {name: str(value)[:MAX_FACT] for name, value in self.facts.items()}
+
     def __str__(self) -> str:
-        said = ", ".join(f"{name}={value}" for name, value in self.facts.items())
+        said = ", ".join(f"{name}={value}" for name, value in self.texts.items())
         return f"{self.code} ({said})" if said else self.code
 
 

@@ -122,7 +122,7 @@ class SimWorld(World):
                 if not node.replica.is_waiting(tx_hash):
                     txs.put(node, raw)
         except Rejected as refusal:
-            raise TxRejected(refusal.code, {name: str(value) for name, value in refusal.facts.items()}) from None
+            raise TxRejected(refusal.code, refusal.texts) from None
         raise TxRejected("tx/not-included", {"hash": tx_hash.hex(), "reasons": "; ".join(node.reasons())})
 
     # relayers
