@@ -13,7 +13,7 @@ import pytest
 
 from meshsec.gateway.api import build_app
 from meshsec.gateway.clock import CLIENTS_WOULD_EXPIRE, STEP, Advance, MeshClock
-from meshsec.gateway.events import Merge
+from meshsec.gateway.events import Happening, Merge
 from meshsec.gateway.gateway import Gateway
 from meshsec.gateway.settings import GatewaySettings
 from meshsec_core.kernel import codec
@@ -158,13 +158,13 @@ def test_a_chain_that_talks_nonsense_is_shown_as_down_and_breaks_nothing(answer:
 
 
 def test_entries_of_a_stream_that_breaks_in_the_middle_of_one_are_read_once_each() -> None:
-    """Given a chain that breaks off its stream inside the second entry
+    """Given a chain that breaks off its stream inside the second entry, and is away for a while
     When the merged stream is read
-    Then it asks again behind the first one, and shows both once, with the silence between them
+    Then it asks again behind the first one, and shows both once, with one silence between them
     """
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
     spelled = [b'id: 0-7-%d\nevent: block\ndata: {"height":"7","memo":"\xe2\x80\xa8"}\n\n' % index for index in (0, 1)]
-    script = in_turn(head + b": events\n\n" + spelled[0] + spelled[1][:20], head + spelled[1])
+    script = in_turn(head + b": events\n\n" + spelled[0] + spelled[1][:20], b"", b"", head + spelled[1])
 
     async def work(http: httpx.AsyncClient, gateway: Gateway, osmosis: Upstream) -> None:
         merge = Merge({"osmosis": gateway.chains["osmosis"]}, {"osmosis": "7"})
@@ -178,8 +178,26 @@ def test_entries_of_a_stream_that_breaks_in_the_middle_of_one_are_read_once_each
         merge.stop()
         heard = [("block", "0-7-0"), ("gateway/silent", ""), ("gateway/heard", ""), ("block", "0-7-1")]
         assert found == heard
-        assert [asked.target for asked in osmosis.asked[:2]] == ["/v1/events?since=7", "/v1/events?since=0-7-0"]
+        assert [asked.target for asked in osmosis.asked[:4]] == ["/v1/events?since=7"] + 3 * ["/v1/events?since=0-7-0"]
         assert merge.positions == {"osmosis": "0-7-1"}
+
+    play(script, work)
+
+
+def test_what_cannot_be_read_as_an_event_is_left_out_of_what_happened() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+    slash = b'id: 0-8-1\nevent: staking/slash\ndata: {"height":"8","type":"staking/slash","attributes":{"tokens":"5"}}\n\n'
+    odd = b'id: \xff\nevent: staking/slash\ndata: {"height":[]}\n\nid: 1\nevent: \xff\ndata: {}\n\ndata: [1]\n\n'
+
+    async def script(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        if asked.target.startswith("/v1/events"):
+            writer.write(head + odd + b'id: 0-8-0\nevent: block\ndata: {"time":"77"}\n\n' + slash)
+
+    async def work(http: httpx.AsyncClient, gateway: Gateway, osmosis: Upstream) -> None:
+        async with gateway:
+            while not gateway.recent.events:
+                await http.get("/v1/mesh")
+            assert gateway.recent.events[0] == Happening("osmosis", 8, "staking/slash", {"tokens": "5"}, 77)
 
     play(script, work)
 

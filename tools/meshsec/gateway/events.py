@@ -179,7 +179,8 @@ def _read(chain: str, block: bytes) -> Entry | None:
     if not data.startswith(b"{"):
         return None
     named = b'{"chain":"%s",%s' % (chain.encode(), data[1:])
-    return Entry(chain, fields.get(b"id", b"").decode(), fields.get(b"event", b"").decode(), named)
+    identity, kind = (fields.get(name, b"").decode(errors="replace") for name in (b"id", b"event"))
+    return Entry(chain, identity, kind, named)
 
 
 class Streams:
@@ -260,7 +261,8 @@ class Recent:
         await self._merge.start()
         async for entry in self._merge.entries():
             if entry is not None:
-                self._note(entry)
+                with suppress(msgspec.MsgspecError):
+                    self._note(entry)
 
     def _note(self, entry: Entry) -> None:
         if entry.type == "block":
