@@ -148,7 +148,9 @@ def test_a_chain_that_dies_is_shown_dead_and_alive_again(page: Page, world: Proc
 def test_the_page_comes_back_by_itself_when_the_gateway_does(page: Page, world: ProcessWorld) -> None:
     os.kill(world.home.running().children["gateway"], signal.SIGKILL)
     expect(page.locator("#live")).to_have_text("reconnecting")
-    expect(page.locator("#live")).to_have_text("live",)
+    expect(page.locator("#live")).to_have_text(
+        "live",
+    )
     world.osmosis.user("carol").send(mesh.Bond(3_000_000))
     expect(page.locator("#feed")).to_contain_text("carol bonds 3,000,000 uosmo in the vault")
 
