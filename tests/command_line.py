@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,13 @@ def _runs(pid: int) -> bool:
 
 def wait_until_gone(pids: Iterable[int]) -> None:
     """Wait until none of these processes runs."""
+    watched = list(pids)
+    until(lambda: not alive(watched))
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while left := alive(pids):
-        assert time.monotonic() < deadline, f"still running: {left}"
+    while not holds():
+        assert time.monotonic() < deadline, "the condition never held"
         time.sleep(0.01)

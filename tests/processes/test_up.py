@@ -1,5 +1,6 @@
 """A mesh as a person has it: up, used, broken, down. Whatever dies, nothing is left over and nothing is lost."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,21 +8,34 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 import command_line
-from command_line import COMMAND, alive, run, wait_until_gone
+from command_line import COMMAND, alive, run, until, wait_until_gone
 from meshsec.home import Home
 from meshsec.world.process import ProcessWorld
+from meshsec_sdk import names
+
+HOUR = 3600 * 10**9
+ERIN = names.address("erin", names.chain_name("juno"))
+TRANSFER = ("channel=channel-0", "denom=uosmo", "amount=9", f"receiver={ERIN}")
 
 STORIES = Path(__file__).parents[2] / "tools" / "scenarios"
 
 
 def up(directory: Path, *arguments: str) -> command_line.Answer:
     return run("up", *arguments, "--detach", "--json", "--port", "0", "--dir", directory)
+
+
+def set_layout(database: Path, version: str) -> None:
+    with closing(sqlite3.connect(database)) as base:
+        base.execute("UPDATE layout SET version = ?", (version,))
+        base.commit()
 
 
 def pids_of(directory: Path) -> list[int]:
@@ -102,6 +116,68 @@ def test_relayers_stay_away_until_they_are_brought_back(mesh: Path) -> None:
         assert world.relayer("status")["main"]["idle"]
 
 
+def verb(mesh: Path, *arguments: str) -> Any:
+    answer = run(*arguments, "--json", "--dir", mesh)
+    assert answer.code == 0, answer
+    return answer.value
+
+
+def test_every_verb_that_speaks_to_a_chain_works_on_a_mesh_that_is_up(mesh: Path) -> None:
+    receipt = verb(mesh, "tx", "osmosis", "bank/Send", "--from", "carol", "to=dave", "denom=uosmo", "amount=5", "fee=3uosmo")
+    assert [event["type"] for event in receipt["events"]] == ["bank/transfer", "bank/transfer"]
+    receipt = verb(mesh, "faucet", "juno", "dave", "11ujuno")
+    assert receipt["code"] == ""
+    assert verb(mesh, "query", "juno", "bank/balances", "address=dave")["balances"] == {"ujuno": "1000000011"}
+    account = verb(mesh, "query", "osmosis", "/v1/accounts/dave")
+    assert account["balances"] == {"uosmo": "1000000005"}
+    path = f"bank/balances/{account['address']}/uosmo"
+    proven = verb(mesh, "query", "osmosis", path, "--prove")
+    assert (proven["verified"], proven["signed_by"], proven["json"]) == (True, "4", "1000000005")
+    absent = verb(mesh, "query", "osmosis", "bank/balances/nobody", "--prove")
+    assert (absent["verified"], absent["value"]) == (True, None)
+
+
+def test_every_verb_that_moves_or_breaks_a_mesh_works_while_it_is_up(mesh: Path) -> None:
+    before = verb(mesh, "status")
+    assert {name: (chain["native"], chain["lent"], chain["problems"]) for name, chain in before["chains"].items()} == {
+        "juno": ("400000000", "0", []),
+        "osmosis": ("4000000000", "0", []),
+    }
+    verb(mesh, "fault", "down", "juno/val-3")
+    verb(mesh, "heal", "juno/val-3")
+    verb(mesh, "relayer", "pause")
+    paused = verb(mesh, "status")["relayers"]["main"]
+    assert paused == {"idle": True, "paused": True, "pending": "0", "problems": []}
+    verb(mesh, "tx", "osmosis", "transfer/Transfer", "--from", "erin", *TRANSFER)
+    verb(mesh, "relayer", "resume")
+    moved = verb(mesh, "advance", "12h")["heights"]
+    assert all(int(moved[name]) > int(chain["height"]) for name, chain in before["chains"].items())
+    after = verb(mesh, "status")
+    assert all(int(chain["time"]) - int(before["chains"][name]["time"]) >= 12 * HOUR for name, chain in after["chains"].items())
+    verb(mesh, "settle")
+    assert verb(mesh, "packets", "list") == {"packets": []}
+
+
+def test_a_packet_can_be_held_traced_and_let_go(mesh: Path) -> None:
+    verb(mesh, "packets", "hold", "--kind", "transfer")
+    verb(mesh, "tx", "osmosis", "transfer/Transfer", "--from", "erin", *TRANSFER)
+    verb(mesh, "relayer", "clear")
+    (packet,) = verb(mesh, "packets", "list")["packets"]
+    assert (packet["kind"], packet["leg"], packet["waits_for"]) == ("transfer", "recv", "held by an operator")
+    assert verb(mesh, "packets", "trace", packet["id"])["packet"]["id"] == packet["id"]
+    verb(mesh, "packets", "release")
+    verb(mesh, "settle")
+    assert verb(mesh, "packets", "trace", packet["id"])["settled"] != ""
+
+
+def test_logs_are_json_lines_of_one_process_or_of_all(mesh: Path) -> None:
+    answer = run("logs", "osmosis", "-n", "1000", "--json", "--dir", mesh)
+    said = [json.loads(line) for line in answer.out.splitlines()]
+    assert {(line["process"], line["chain"]) for line in said} == {("node", "osmosis")}
+    assert said[0]["event"] == "serving"
+    assert run("logs", "atlantis", "--json", "--dir", mesh).value["code"] == "logs/unknown-process"
+
+
 def test_a_mesh_of_another_description_is_refused_in_a_directory_that_holds_one(ended: Path) -> None:
     answer = up(ended, "triangle")
     assert (answer.code, answer.value["code"], answer.value["facts"]["holds"]) == (2, "up/other-mesh", "osmosis, juno")
@@ -140,14 +216,39 @@ def test_a_directory_with_a_broken_description_is_refused(ended: Path, tmp_path:
 def test_a_chain_that_refuses_its_database_ends_the_whole_start_and_says_why(ended: Path, tmp_path: Path) -> None:
     directory = tmp_path / "mesh"
     shutil.copytree(ended, directory)
-    with sqlite3.connect(directory / "chains" / "juno" / "chain.db") as base:
-        base.execute("UPDATE layout SET version = '0'")
-    base.close()
+    set_layout(directory / "chains" / "juno" / "chain.db", "0")
     answer = up(directory)
     facts = answer.value["facts"]
     assert (answer.code, answer.value["code"]) == (3, "storage/version")
     assert (facts["process"], facts["found"], facts["expected"]) == ("juno", "0", "1")
     assert not Home(directory).is_locked()
+
+
+def test_a_chain_that_refuses_to_come_back_harms_no_other_and_returns_when_it_can(ended: Path, tmp_path: Path) -> None:
+    """Given a chain that was kept away while its database became another version's
+    When it is let back
+    Then it refuses again and again, the other chain goes on, and it is there once its database is mended
+    """
+    directory = tmp_path / "mesh"
+    shutil.copytree(ended, directory)
+    assert up(directory).code == 0
+    home = Home(directory)
+    home.away("juno").parent.mkdir(exist_ok=True)
+    home.away("juno").touch()
+    wait_until_gone([home.running().children["juno"]])
+    database = directory / "chains" / "juno" / "chain.db"
+    set_layout(database, "0")
+    home.away("juno").unlink()
+    log = home.log("supervisor")
+    until(lambda: "storage/version" in log.read_text())
+    with ProcessWorld.attach(directory) as world:
+        assert world.osmosis.user("bob").balance() == 1_000_000_007
+        home.away("juno").touch()
+        until(lambda: home.running().children["juno"] == 0)
+        set_layout(database, "1")
+        home.away("juno").unlink()
+        assert world.juno.user("bob").balance() == 1_000_000_000
+    assert run("down", "--dir", directory).code == 0
 
 
 def test_the_children_of_a_killed_supervisor_end_and_the_next_up_goes_on(ended: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_sdk.transport import UNREACHABLE, HttpTransport, Transport
 
 AUTO = "auto"
-LOOK_SECONDS = 0.01
+LOOK_SECONDS = 0.02
 """Between two looks at the mesh."""
 PATIENCE_SECONDS = 60.0
 """After so long without coming to rest a mesh is called stuck."""
