@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from meshsec import verbs
 from meshsec.cli.answer import exit_code
 from meshsec.cli.app import main
+from meshsec.cli.playing import check_mesh
 from meshsec.scenario import run as running
-from meshsec_core.kernel.errors import InvariantViolated
+from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_sdk import mesh_yaml
 from meshsec_sdk.mesh_file import topology
 
@@ -147,6 +149,24 @@ def test_a_mesh_file_that_init_writes_describes_the_topology(tmp_path: Path, cap
     assert main(["init", "pair", "--out", str(file)]) == 2
     assert file.read_text() == written
     assert "init/cannot-write" in capsys.readouterr().err
+
+
+def test_a_story_is_played_on_any_running_mesh_that_has_its_chains_and_its_links() -> None:
+    pair = topology("pair")
+    check_mesh(pair, topology("triangle"))
+    dear = msgspec.structs.replace(pair.links[0], price_e18=2 * 10**18)
+    poor = msgspec.structs.replace(pair.chains[1], balances={"alice": 1})
+    others = {
+        "links": msgspec.structs.replace(pair, links=(dear, *pair.links[1:])),
+        "balances": msgspec.structs.replace(pair, chains=(pair.chains[0], poor)),
+    }
+    for differs, other in others.items():
+        with pytest.raises(Rejected) as refusal:
+            check_mesh(pair, other)
+        assert (refusal.value.code, refusal.value.facts["differs"]) == ("scenario/other-mesh", differs)
+    with pytest.raises(Rejected) as missing:
+        check_mesh(topology("triangle"), pair)
+    assert missing.value.facts["missing"] == "axelar"
 
 
 def test_every_message_is_listed_with_its_parameters(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """The stories, told by real processes: what holds in the simulation holds over sockets, disks and kills."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from meshsec import ProcessWorld, mesh
 from meshsec.scenario.document import read
 from meshsec.scenario.run import play
 from meshsec_core.kernel.errors import Rejected
-from meshsec_sdk.errors import TxRejected
+from meshsec_sdk.errors import OutcomeUnknown, TxRejected
 
 STORIES = Path(__file__).parents[2] / "tools" / "scenarios"
 
@@ -52,6 +53,24 @@ def test_a_world_of_processes_is_played_with_like_any_other() -> None:
         with pytest.raises(Rejected) as unknown:
             world.crash("atlantis")
         assert unknown.value.code == "world/unknown-chain"
+
+
+def test_a_transaction_whose_answer_is_lost_is_sent_again_and_takes_effect_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ProcessWorld("pair") as world:
+        alice, send = world.osmosis.user("alice"), world.osmosis.transport.post
+        sent: list[Any] = []
+
+        def lossy(path: str, body: Any) -> tuple[int, Any]:
+            sent.append(body)
+            answer = send(path, body)
+            if len(sent) == 1:
+                raise OutcomeUnknown("the answer is lost")
+            return answer
+
+        monkeypatch.setattr(world.osmosis.transport, "post", lossy)
+        alice.send(mesh.Bond(5))
+        assert sent[0] == sent[1]
+        assert (len(sent), alice.balance()) == (2, 1_000_000_000 - 5)
 
 
 def test_a_transaction_for_a_chain_without_a_quorum_is_not_waited_for() -> None:
