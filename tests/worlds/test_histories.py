@@ -105,7 +105,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(STEPS)
 def test_whatever_happens_the_laws_hold_and_every_coin_is_somewhere(steps: list[tuple[int, int, int, int]]) -> None:
     history = History()
