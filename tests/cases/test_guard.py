@@ -3,10 +3,12 @@
 import pytest
 
 from meshsec_core.consensus.guard import STEP_PRECOMMIT, STEP_PREVOTE, STEP_PROPOSE, LastSigned, guard, time_of
+from meshsec_core.kernel.crypto import PrivateKey
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.hashes import proposal_sign_bytes, vote_sign_bytes
 from meshsec_core.kernel.wire.scalars import ZERO_TIME
 from meshsec_core.kernel.wire.tendermint import PRECOMMIT, PREVOTE, BlockId, Proposal
+from meshsec_core.replica.voter import Voter
 from signing import CHAIN, START, named_block
 
 BLOCK, OTHER = named_block("block"), named_block("other")
@@ -91,3 +93,18 @@ def test_what_holds_no_time_cannot_be_compared(raw: bytes) -> None:
     with pytest.raises(Rejected) as error:
         time_of(raw)
     assert error.value.code == "consensus/not-sign-bytes"
+
+
+def test_a_voter_that_is_asked_again_at_another_time_repeats_its_signature_with_the_time_it_signed() -> None:
+    voter = Voter("val-0", PrivateKey(bytes(32)), None)
+    first = voter.sign(5, 1, STEP_PREVOTE, sign_bytes(), START)
+    again = voter.sign(5, 1, STEP_PREVOTE, sign_bytes(time=START + 1), START + 1)
+    assert first == again == (START, voter.key.sign(sign_bytes()))
+
+
+def test_a_voter_does_not_sign_what_its_guard_forbids() -> None:
+    voter = Voter("val-0", PrivateKey(bytes(32)), None)
+    voter.sign(5, 1, STEP_PREVOTE, sign_bytes(), START)
+    held = voter.last
+    assert voter.sign(5, 1, STEP_PREVOTE, sign_bytes(block=OTHER), START) is None
+    assert voter.last == held

@@ -1,5 +1,6 @@
 """One simulated chain: consensus, crashes and misbehaviour, without a relayer."""
 
+import dataclasses
 from collections import deque
 
 import pytest
@@ -10,13 +11,14 @@ from meshsec_core.consensus.guard import STEP_PROPOSE
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.merkle.ics23 import verify_absence, verify_value
 from meshsec_core.kernel.types import SECOND
-from meshsec_core.kernel.wire.tendermint import FLAG_ABSENT, FLAG_COMMIT
+from meshsec_core.kernel.wire.hashes import vote_sign_bytes
+from meshsec_core.kernel.wire.tendermint import FLAG_ABSENT, FLAG_COMMIT, PRECOMMIT, CommitSig
 from meshsec_core.modules import bank
 from meshsec_core.modules.bank import Send
 from meshsec_core.modules.staking.history import UPDATE_DELAY
 from meshsec_core.modules.staking.module import Delegate
 from meshsec_core.modules.staking.state import get_validator
-from meshsec_core.replica.chain import check_block
+from meshsec_core.replica.chain import build_block, check_block
 from meshsec_core.replica.events import Deliver, Persist, Tick
 from meshsec_core.replica.height import STEPS
 from meshsec_core.replica.history import read_log
@@ -301,6 +303,34 @@ def test_a_block_that_lies_about_any_field_is_not_accepted() -> None:
         with pytest.raises(Rejected) as refusal:
             check_block(tip, replace(block, header=replace(block.header, **{field: lie})), verify)
         assert refusal.value.code in ("consensus/bad-block",), field
+
+
+def test_a_block_that_rests_on_another_commit_of_the_same_block_is_accepted_with_the_time_of_that_commit() -> None:
+    """Given validators whose clocks differ, so that the median depends on whose votes a proposer has seen
+    Then its block is judged by the commit it carries and not by the one seen here
+    """
+    rig = Rig()
+    rig.blocks(3)
+    tip, verify = rig.replica.tip, rig.replica.machine.verify
+    seen = tip.commit
+    signed = []
+    for index, cast in enumerate(seen.signatures):
+        time = cast.time + index * SECOND
+        signed.append(replace(cast, time=time, signature=_sign_precommit(rig, index, time)))
+    early = replace(seen, signatures=(signed[0], signed[1], signed[2], CommitSig()))
+    late = replace(seen, signatures=(CommitSig(), signed[1], signed[2], signed[3]))
+    proposer = tip.validators.proposer.address
+    blocks = [build_block(dataclasses.replace(tip, commit=commit), (), (), proposer) for commit in (early, late)]
+    for block in blocks:
+        check_block(tip, block, verify)
+    assert [block.header.time for block in blocks] == [signed[1].time, signed[2].time]
+
+
+def _sign_precommit(rig: Rig, index: int, time: int) -> bytes:
+    tip = rig.replica.tip
+    address = tip.last_validators.roster.addresses[index]
+    key = next(voter.key for voter in rig.replica.voters if voter.address == address)
+    return key.sign(vote_sign_bytes(tip.chain_id, PRECOMMIT, tip.height, tip.commit.round, tip.block_id, time))
 
 
 def test_a_tick_while_a_height_is_under_way_changes_nothing() -> None:
