@@ -279,7 +279,7 @@ class Supervisor:
 
 def spell(refusal: Rejected, process: str = "") -> Told:
     """Spell a refusal for whoever started the mesh."""
-    return Told(refusal.code, {name: str(value) for name, value in refusal.facts.items()}, process)
+    return Told(refusal.code, refusal.texts, process)
 
 
 def tell(told: Told) -> None:
