@@ -16,6 +16,7 @@ from meshsec_core.kernel.merkle.ics23 import verify_absence, verify_value
 from meshsec_core.kernel.store.state import State
 from meshsec_core.kernel.wire.ics23 import CommitmentProof, ExistenceProof, InnerOp, MerkleProof, NonExistenceProof
 from meshsec_core.kernel.wire.proto import decode, encode
+from toolchains import rust_environment
 
 PROGRAM = Path(__file__).parent / "ics23"
 
@@ -55,10 +56,11 @@ def judge() -> Judge:
     """The official library, built once; its answers to a list of claims."""
     if shutil.which("cargo") is None:
         pytest.skip("cargo is not on PATH, so the official ICS-23 library cannot be built")
-    fetched = subprocess.run(["cargo", "fetch", "--locked", "--quiet"], cwd=PROGRAM, capture_output=True, text=True)
+    env = rust_environment()
+    fetched = subprocess.run(["cargo", "fetch", "--locked", "--quiet"], cwd=PROGRAM, env=env, capture_output=True, text=True)
     if fetched.returncode:
         pytest.skip(f"the official ICS-23 library cannot be fetched: {fetched.stderr.strip()[-200:]}")
-    subprocess.run(["cargo", "build", "--locked", "--offline", "--quiet"], cwd=PROGRAM, check=True)
+    subprocess.run(["cargo", "build", "--locked", "--offline", "--quiet"], cwd=PROGRAM, env=env, check=True)
 
     def ask(claims: list[Claim]) -> list[bool]:
         lines = "".join(claim.line() + "\n" for claim in claims)

@@ -143,6 +143,7 @@ def test_a_batch_is_taken_in_order_and_its_bad_ones_are_named(client: Client) ->
 
 def test_events_come_in_order_and_go_on_behind_any_id(client: Client) -> None:
     client.send_as("alice", give())
+    client.mine(12)
     latest = client.status().height
     seen = list(islice(client.events(since=0), 12))
     heights = [int(data["height"]) for _, _, data in seen]
