@@ -1,17 +1,21 @@
 """How our HTTP interfaces answer: in canonical JSON, refusals in one shape. Routes raise `Rejected` and never catch."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
-from meshsec_sdk.problems import BODY_TOO_LARGE, INTERNAL, MALFORMED_HTTP, NO_METHOD, NO_ROUTE, problem, status_of
+from meshsec_sdk.problems import BODY_TOO_LARGE, INTERNAL, MALFORMED_HTTP, NO_METHOD, NO_ROUTE, check_query, problem, status_of
+
+EVENT_STREAM = "text/event-stream"
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def answer(body: object, status: int = 200) -> Response:
@@ -22,6 +26,24 @@ def answer(body: object, status: int = 200) -> Response:
 def refuse(refusal: Rejected, status: int | None = None) -> Response:
     """Spell a refusal; the status is that of its code unless one is given."""
     return answer(problem(refusal), status_of(refusal.code) if status is None else status)
+
+
+def events(request: Request, pieces: AsyncIterator[bytes]) -> Response:
+    """Answer with server-sent events; HEAD gets the headers alone, or its connection would wait for a body for ever."""
+    headers = {"cache-control": "no-store"}
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type=EVENT_STREAM)
+    return StreamingResponse(pieces, headers=headers, media_type=EVENT_STREAM)
+
+
+def strict(endpoint: Endpoint, *known: str) -> Endpoint:
+    """Serve a route that takes no query parameters but the known ones; others are refused."""
+
+    async def checked(request: Request) -> Response:
+        check_query(request.query_params, known)
+        return await endpoint(request)
+
+    return checked
 
 
 async def _refuse(request: Request, error: Exception) -> Response:  # noqa: ARG001

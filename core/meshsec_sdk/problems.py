@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Collection, Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -75,6 +76,17 @@ def problem(refusal: Rejected) -> Problem:
     facts = refusal.texts
     reason = refusal.code.rpartition("/")[2].replace("-", " ")
     return Problem(refusal.code, reason + "".join(f"; {name}: {value}" for name, value in facts.items() if value), facts)
+
+
+def check_query(given: Iterable[str], known: Collection[str]) -> None:
+    """Refuse query parameters that nobody would look at.
+
+    Raises:
+        Rejected: `http/unknown-parameter`.
+    """
+    for name in given:
+        if name not in known:
+            raise Rejected(UNKNOWN_PARAMETER, name=name[:100], known=", ".join(known))
 
 
 def json_body(body: bytes) -> Any:

@@ -5,7 +5,7 @@ import re
 from meshsec_core.kernel.types import SECOND
 
 _UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86_400 * SECOND}
-_DURATION = re.compile(r"([0-9][0-9_]*)(ns|us|ms|s|m|h|d)")
+_DURATION = re.compile(r"([0-9][0-9_]{0,29})(ns|us|ms|s|m|h|d)")
 
 
 def duration(text: str) -> int | None:

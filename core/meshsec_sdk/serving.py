@@ -20,8 +20,11 @@ import structlog
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
+from meshsec_sdk.problems import MALFORMED_HTTP, problem
 from meshsec_sdk.process import end_with_parent
 from meshsec_sdk.settings import Serving
 
@@ -112,7 +115,13 @@ async def serve(
         said: what the log line `serving` carries besides the port.
     """
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, ws="none", lifespan="off"
+        app,
+        http=_Protocol,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ws="none",
+        lifespan="off",
     )
     server = _Server(config)
 
@@ -145,3 +154,14 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         """Leave signals to the loop's own handlers."""
         yield
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP/1.1, whose refusals have the one shape even if the request is no HTTP."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be read, and hang up."""
+        body = codec.encode(problem(Rejected(MALFORMED_HTTP, detail=msg)))
+        head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+        self.transport.write(head % len(body) + body)
+        self.transport.close()

@@ -3,12 +3,11 @@
 Bad input is answered with 4xx in one shape, `{code, message, facts}`: routes raise `Rejected` and never catch.
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.requests import Request as HttpRequest
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route as HttpRoute
 
 from meshsec_core.kernel.errors import Rejected
@@ -20,18 +19,18 @@ from meshsec_node.views import txs
 from meshsec_node.views.chain import receipt_fields
 from meshsec_node.views.routes import NOT_DEVELOPMENT, Reply, Request, Route, check_request
 from meshsec_node.views.table import ROUTES
-from meshsec_sdk.answers import REFUSALS, BodyLimit, answer
+from meshsec_sdk.answers import REFUSALS, BodyLimit, Endpoint, answer, events, strict
 from meshsec_sdk.problems import BAD_PARAMETER
-
-Endpoint = Callable[[HttpRequest], Awaitable[Response]]
 
 
 def build_app(runner: Runner) -> FastAPI:
     """Build the application that serves one chain."""
     routes = [HttpRoute(route.path, _endpoint(runner, route), methods=[route.method]) for route in ROUTES]
-    routes[:0] = [HttpRoute(path, _order(runner, order), methods=[method]) for (method, path), (order, _) in ORDERS.items()]
-    routes.append(HttpRoute("/v1/events", _events(runner), methods=["GET"]))
-    routes.append(HttpRoute("/metrics", _metrics(runner), methods=["GET"]))
+    routes[:0] = [
+        HttpRoute(path, strict(_order(runner, order)), methods=[method]) for (method, path), (order, _) in ORDERS.items()
+    ]
+    routes.append(HttpRoute("/v1/events", strict(_events(runner), "since")))
+    routes.append(HttpRoute("/metrics", strict(_metrics(runner))))
     title = f"meshsec {runner.replica.genesis.chain_id}"
     app = FastAPI(title=title, version=VERSION, routes=list(routes), redoc_url=None, exception_handlers=REFUSALS)
     app.router.redirect_slashes = False
@@ -85,12 +84,11 @@ async def _submit(runner: Runner, request: Request) -> Reply:
 
 
 def _events(runner: Runner) -> Endpoint:
-    async def events(http: HttpRequest) -> Response:
+    async def follow(http: HttpRequest) -> Response:
         text = http.query_params.get("since") or http.headers.get("last-event-id")
-        since = read_since(text, runner.replica.height)
-        return StreamingResponse(stream(runner, since), media_type="text/event-stream", headers={"cache-control": "no-store"})
+        return events(http, stream(runner, read_since(text, runner.replica.height)))
 
-    return events
+    return follow
 
 
 def _metrics(runner: Runner) -> Endpoint:

@@ -6,6 +6,7 @@ import msgspec
 
 from meshsec_core.kernel.crypto import sha256
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.replica.replica import UNKNOWN_VALIDATOR
 from meshsec_node.runner import Runner
 from meshsec_node.settings import BlockMode
 from meshsec_node.views.chain import receipt_fields
@@ -124,14 +125,22 @@ async def block_mode(runner: Runner, request: Request) -> Reply:
 async def fault(runner: Runner, request: Request) -> Reply:
     """Make a validator of this chain misbehave: `down`, or `double-sign` once."""
     asked = read_body(request.body, Fault)
-    runner.fault(asked.kind, asked.validator.rpartition("/")[2])
+    runner.fault(asked.kind, _own(runner, asked.validator))
     return Reply({"fault": asked.kind, "validator": asked.validator})
+
+
+def _own(runner: Runner, name: str) -> str:
+    """Return the name of a validator of this chain without the chain's."""
+    home, slash, validator = name.rpartition("/")
+    if slash and home != runner.aliases.chain.name:
+        raise Rejected(UNKNOWN_VALIDATOR, validator=name[:100], chain=runner.aliases.chain.name)
+    return validator
 
 
 async def heal(runner: Runner, request: Request) -> Reply:
     """End the faults of one validator, or of all."""
     asked = read_body(request.body, Heal)
-    runner.heal(None if asked.validator is None else asked.validator.rpartition("/")[2])
+    runner.heal(None if asked.validator is None else _own(runner, asked.validator))
     return Reply({"healed": asked.validator or "all"})
 
 

@@ -1,8 +1,6 @@
 """The HTTP interface of a relayer: what it does, what each packet waits for, and orders."""
 
-from collections.abc import Awaitable, Callable
-
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -10,18 +8,21 @@ from meshsec_relayer.engine.reports import packets, reasons, status, trace
 from meshsec_relayer.metrics import Metrics
 from meshsec_relayer.orders import ORDERS, read_order
 from meshsec_relayer.runner import Runner
-from meshsec_sdk.answers import REFUSALS, BodyLimit, answer
-from meshsec_sdk.problems import json_body
+from meshsec_sdk.answers import REFUSALS, BodyLimit, Endpoint, answer
+from meshsec_sdk.problems import check_query, json_body
 
 BODY_LIMIT = 16_384
 """Bytes of an order."""
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-
 
 def build_app(runner: Runner) -> FastAPI:
     """Build the application that serves one relayer."""
-    app = FastAPI(title=f"meshsec relayer {runner.engine.config.id}", redoc_url=None, exception_handlers=REFUSALS)
+    app = FastAPI(
+        title=f"meshsec relayer {runner.engine.config.id}",
+        redoc_url=None,
+        exception_handlers=REFUSALS,
+        dependencies=[Depends(_no_query)],
+    )
     app.router.redirect_slashes = False
     app.add_middleware(BodyLimit, limit=BODY_LIMIT)
     engine, metrics = runner.engine, Metrics(runner.engine)
@@ -60,6 +61,10 @@ def build_app(runner: Runner) -> FastAPI:
     for name, (_, help_text) in ORDERS.items():
         app.post(f"/v1/{name}", description=help_text, name=name)(_order(runner, name))
     return app
+
+
+async def _no_query(request: Request) -> None:
+    check_query(request.query_params, ())
 
 
 def _order(runner: Runner, name: str) -> Endpoint:

@@ -13,7 +13,7 @@ import msgspec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.replica.replica import Replica
 from meshsec_node.aliases import Aliases
-from meshsec_sdk.problems import BAD_PARAMETER, UNKNOWN_PARAMETER
+from meshsec_sdk.problems import BAD_PARAMETER, check_query
 
 NOT_DEVELOPMENT = "dev/forbidden"
 
@@ -119,6 +119,5 @@ def check_request(route: Route, node: Node, request: Request) -> None:
     """
     if route.development and not node.development:
         raise Rejected(NOT_DEVELOPMENT, path=route.path)
-    for name in request.query:
-        if name not in route.query and "*" not in route.query:
-            raise Rejected(UNKNOWN_PARAMETER, name=name[:100], known=", ".join(route.query))
+    if "*" not in route.query:
+        check_query(request.query, route.query)

@@ -1,13 +1,12 @@
 """The routes of a gateway. Errors have the one shape of the whole project, `{code, message, facts}`; routes never catch."""
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from meshsec.gateway.clock import Advance
@@ -18,7 +17,7 @@ from meshsec.gateway.upstream import PATIENCE_SECONDS
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_sdk import names
-from meshsec_sdk.answers import REFUSALS, BodyLimit, answer
+from meshsec_sdk.answers import REFUSALS, BodyLimit, Endpoint, answer, events, strict
 from meshsec_sdk.problems import BAD_PARAMETER, read_body
 
 PAGE = Path(__file__).parent / "page"
@@ -28,8 +27,6 @@ _PAGE_HEADERS = {
     "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
     "x-content-type-options": "nosniff",
 }
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Drip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,15 +43,7 @@ def build_app(gateway: Gateway) -> Starlette:
     """Build the application that serves one mesh."""
     routes = [
         *(Route(f"/page/{file.name}" if file.name != "index.html" else "/", _file(file)) for file in sorted(PAGE.iterdir())),
-        Route("/registry", _registry(gateway)),
-        Route("/faucet", _faucet(gateway), methods=["POST"]),
-        Route("/healthz", _healthz),
-        Route("/readyz", _readyz(gateway)),
-        Route("/metrics", _metrics(gateway)),
-        Route("/v1/mesh", _mesh(gateway)),
-        Route("/v1/events", _events(gateway)),
-        Route("/v1/clock", _clock(gateway), methods=["GET"]),
-        Route("/v1/clock", _advance(gateway), methods=["POST"]),
+        *(Route(path, strict(endpoint, *query), methods=[method]) for method, path, endpoint, query in _routes(gateway)),
         Route("/chains/{name}", gateway.to_chain),
         Route("/chains/{name}/{path:path}", gateway.to_chain),
         Route("/relayers/{name}", gateway.to_relayer),
@@ -67,6 +56,21 @@ def build_app(gateway: Gateway) -> Starlette:
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _routes(gateway: Gateway) -> list[tuple[str, str, Endpoint, tuple[str, ...]]]:
+    """List the gateway's own routes: method, path, what answers, and the query parameters it knows."""
+    return [
+        ("GET", "/registry", _registry(gateway), ()),
+        ("POST", "/faucet", _faucet(gateway), ()),
+        ("GET", "/healthz", _healthz, ()),
+        ("GET", "/readyz", _readyz(gateway), ()),
+        ("GET", "/metrics", _metrics(gateway), ()),
+        ("GET", "/v1/mesh", _mesh(gateway), ()),
+        ("GET", "/v1/events", _events(gateway), ("since",)),
+        ("GET", "/v1/clock", _clock(gateway), ()),
+        ("POST", "/v1/clock", _advance(gateway), ()),
+    ]
 
 
 def _file(file: Path) -> Endpoint:
@@ -115,13 +119,12 @@ def _mesh(gateway: Gateway) -> Endpoint:
 
 
 def _events(gateway: Gateway) -> Endpoint:
-    async def events(http: Request) -> Response:
+    async def follow(http: Request) -> Response:
         """Stream the events of all chains behind `?since=` or `Last-Event-ID`."""
         text = http.query_params.get("since") or http.headers.get("last-event-id")
-        stream = gateway.streams.read(read_positions(text, gateway.chains))
-        return StreamingResponse(stream, media_type="text/event-stream", headers={"cache-control": "no-store"})
+        return events(http, gateway.streams.read(read_positions(text, gateway.chains)))
 
-    return events
+    return follow
 
 
 def _clock(gateway: Gateway) -> Endpoint:
