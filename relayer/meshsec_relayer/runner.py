@@ -49,6 +49,7 @@ class Runner:
         self._wake = asyncio.Event()
         self._gates = {name: asyncio.Semaphore(AT_ONCE) for name in config.chains}
         self._listening: dict[str, bool] = dict.fromkeys(config.chains, False)
+        self._spoke: dict[str, None] = {}
         self._group = asyncio.TaskGroup()
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._clients: dict[str, httpx.AsyncClient] = {}
@@ -81,7 +82,8 @@ class Runner:
     async def _poll(self) -> None:
         while not self.stopping.is_set():
             self._wake.clear()
-            self._feed(Poll(time.monotonic_ns()))
+            spoke, self._spoke = tuple(self._spoke), {}
+            self._feed(Poll(time.monotonic_ns(), spoke if all(self._listening.values()) else ()))
             if not await self._woken(BUSY_SECONDS) and self.engine.idle:
                 await self._woken(IDLE_SECONDS if all(self._listening.values()) else BLIND_SECONDS)
 
@@ -112,7 +114,7 @@ class Runner:
         self._feed(Answer(ask.number, reply))
 
     async def _listen(self, name: str, url: str) -> None:
-        """Look at once whenever a chain's event stream says anything."""
+        """Look at a chain at once whenever its event stream says anything."""
         timeout = httpx.Timeout(TIMEOUT_SECONDS, read=SILENCE_SECONDS)
         async with _client(url, timeout, httpx.Limits()) as client:
             while True:
@@ -120,6 +122,7 @@ class Runner:
                     async with client.stream("GET", "/v1/events") as stream:
                         self._listening[name] = stream.status_code == 200
                         async for _ in stream.aiter_raw():
+                            self._spoke[name] = None
                             self._wake.set()
                 self._listening[name] = False
                 self._wake.set()

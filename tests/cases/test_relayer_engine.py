@@ -75,6 +75,11 @@ def test_a_poll_asks_every_chain_where_it_stands_and_nothing_else() -> None:
     assert asks == [Request("osmosis", "/v1/status"), Request("juno", "/v1/status")]
 
 
+def test_a_poll_that_names_a_chain_asks_that_one_only() -> None:
+    effects = engine().handle(Poll(1, ("juno",)))
+    assert [effect.request for effect in effects if isinstance(effect, Ask)] == [Request("juno", "/v1/status")]
+
+
 def test_a_second_poll_does_not_ask_again_while_an_answer_is_out() -> None:
     tested = engine()
     tested.handle(Poll(1))

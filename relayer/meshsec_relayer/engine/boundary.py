@@ -117,10 +117,12 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Poll(msgspec.Struct, frozen=True):
-    """Event: time has come so far; look at every chain."""
+    """Event: time has come so far; look at chains."""
 
     now: int
     """Nanoseconds; only ever compared with itself."""
+    chains: tuple[str, ...] = ()
+    """Names of the chains to look at; all if there is none."""
 
 
 class Pause(msgspec.Struct, frozen=True):

@@ -116,10 +116,10 @@ class Engine:
         match event:
             case Answer(number, reply):
                 self.tasks.answer(number, reply)
-            case Poll(now):
+            case Poll(now, named):
                 self.tasks.now = max(self.tasks.now, now)
-                for chain in self.chains.values():
-                    chain.poll_due = True
+                for name in named or self.chains:
+                    self.chains[name].poll_due = True
             case _:
                 self._order(event)
         self.tasks.run()
