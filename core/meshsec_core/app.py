@@ -26,7 +26,7 @@ from meshsec_core.modules.mint import MINT
 from meshsec_core.modules.slashing import SLASHING
 from meshsec_core.modules.staking.module import STAKING
 from meshsec_core.modules.staking.state import active_powers
-from meshsec_core.runtime.genesis import VERSION, Genesis
+from meshsec_core.runtime.genesis import VERSION, Genesis, check
 from meshsec_core.runtime.module import Block, Ctx, Event, Machine, Module, Msg, View
 from meshsec_core.runtime.tx import ReadTx, read_tx
 from meshsec_core.security.model import SecurityModel
@@ -34,6 +34,10 @@ from meshsec_core.security.model import SecurityModel
 GENESIS_VERSION = "genesis/version"
 UNKNOWN_MODEL = "genesis/unknown-model"
 UNKNOWN_MODULE = "genesis/unknown-module"
+
+READ_TXS = 20_000
+READ_BYTES = 16 * 1_048_576
+"""How many transactions are remembered as read, and how many bytes of them: what they are read into takes a multiple."""
 
 OK = ""
 """Code of a receipt whose messages all took effect."""
@@ -108,6 +112,7 @@ class App:
         self.models = models
         self._executed: dict[tuple[bytes, bytes], Executed] = {}
         self._read: dict[bytes, ReadTx | Rejected] = {}
+        self._read_bytes = 0
         self._check: Overlay = Overlay(state)
 
     # ABCI: InitChain
@@ -170,8 +175,10 @@ class App:
                 found = read_tx(raw, self.machine)
             except Rejected as refusal:
                 found = refusal
-            if len(self._read) > 20_000:
+            self._read_bytes += len(raw)
+            if len(self._read) > READ_TXS or self._read_bytes > READ_BYTES:
                 self._read.clear()
+                self._read_bytes = len(raw)
             self._read[key] = found
         if isinstance(found, Rejected):
             raise found
@@ -329,10 +336,12 @@ def build_machine(
     """Join the modules of a chain with those of the models that its genesis names.
 
     Raises:
-        Rejected: `genesis/version`, `genesis/unknown-model` for a model that is missing or of another version.
+        Rejected: `genesis/version`, `genesis/bad-value`; `genesis/unknown-model` for a model that is missing or of another
+            version.
     """
     if genesis.version != VERSION:
         raise Rejected(GENESIS_VERSION, found=genesis.version, expected=VERSION)
+    check(genesis)
     chosen = []
     for name, version in genesis.models.items():
         model = models.get(name)

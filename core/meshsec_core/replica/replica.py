@@ -11,6 +11,7 @@ import msgspec
 from meshsec_core.app import App, Executed, Receipt, Results, build_machine
 from meshsec_core.consensus.guard import LastSigned
 from meshsec_core.consensus.validators import ValidatorSet
+from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import PrivateKey, Verify
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.kernel.store.state import State
@@ -80,7 +81,7 @@ class Replica:
         """
         machine, chosen = build_machine(genesis, models, verify)
         tip = History(storage).tip(genesis.chain_id)
-        identity = msgspec.msgpack.encode(genesis)
+        identity = codec.encode(genesis)
         if tip is None:
             app = App(genesis, State(stores=machine.stores, keep=keep), machine, chosen)
             executed = app.init_chain()

@@ -25,7 +25,7 @@ from meshsec_core.modules.staking.state import (
     unbondings_of,
     validators,
 )
-from meshsec_core.runtime.genesis import Genesis
+from meshsec_core.runtime.genesis import MAX_TIME, Genesis
 from meshsec_core.runtime.module import Ctx, Module, Msg, View
 
 BAD_PARAMS = "staking/bad-params"
@@ -124,8 +124,9 @@ def init(ctx: Ctx, genesis: Genesis) -> None:
     """
     section = codec.convert(genesis.modules.get("staking", {}), StakingGenesis)
     rules = Params(**{name: getattr(section, name) for name in Params.__struct_fields__})
-    if rules.unbonding_time <= 0 or min(rules.max_validators, rules.power_reduction, rules.max_entries) < 1:
-        raise Rejected(BAD_PARAMS, unbonding_time=rules.unbonding_time)
+    counts = (rules.max_validators, rules.power_reduction, rules.max_entries, rules.evidence_age_blocks)
+    if not 0 < rules.unbonding_time < MAX_TIME or min(counts) < 1:
+        raise Rejected(BAD_PARAMS, **msgspec.structs.asdict(rules))
     PARAMS.put(ctx.store, rules)
     bank.reserve(ctx, POOL)
     for first in genesis.validators:
