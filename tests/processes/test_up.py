@@ -254,7 +254,7 @@ def test_a_chain_that_refuses_to_come_back_harms_no_other_and_returns_when_it_ca
 def test_the_children_of_a_killed_supervisor_end_and_the_next_up_goes_on(ended: Path, tmp_path: Path) -> None:
     """Given a mesh whose supervisor is killed without warning
     When it is started again at once
-    Then the new one waits until the last process of the old one has gone, and everything is there
+    Then the last process of the old one has gone before the first new one starts, and everything is there
     """
     directory = tmp_path / "mesh"
     shutil.copytree(ended, directory)

@@ -14,7 +14,7 @@ from meshsec_sdk.errors import OutcomeUnknown, TxRejected
 STORIES = Path(__file__).parents[2] / "tools" / "scenarios"
 
 
-@pytest.mark.parametrize("story", ["smoke", "nato", "relayer_outage", "crash"])
+@pytest.mark.parametrize("story", ["smoke", "nato", "relayer_outage", "crash", "governance"])
 def test_a_story_comes_out_to_the_unit(story: str) -> None:
     scenario = read(STORIES / f"{story}.yaml")
     with ProcessWorld(scenario.mesh, seed=scenario.seed) as world:
@@ -25,8 +25,8 @@ def test_a_story_comes_out_to_the_unit(story: str) -> None:
 
 def test_a_world_of_processes_is_played_with_like_any_other() -> None:
     """Given alice lends 80 of her 100 million to juno while packets that carry stake are held back
-    When they are let go, a validator is silenced, and a message is refused
-    Then stake arrives only once it may, a chain with three of four voters goes on, and refusals carry their code
+    When they are let go, a message is refused, a validator is silenced, and three weeks pass
+    Then stake arrives only once it may, refusals carry their code, three of four voters suffice, and light clients live
     """
     with ProcessWorld("pair") as world:
         alice = world.osmosis.user("alice")
@@ -48,8 +48,11 @@ def test_a_world_of_processes_is_played_with_like_any_other() -> None:
         world.heal()
 
         before = world.juno.time
-        world.advance("12h")
-        assert world.juno.time - before >= 12 * 3600 * 10**9
+        world.advance("21d")
+        assert world.juno.time - before >= 21 * 86_400 * 10**9
+        alice.send(mesh.StakeRemote("juno", "juno/val-0", 5_000_000))
+        world.settle()
+        assert world.juno.find_validator("val-0")["power"] == "185000000"
         with pytest.raises(Rejected) as unknown:
             world.crash("atlantis")
         assert unknown.value.code == "world/unknown-chain"

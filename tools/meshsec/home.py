@@ -157,10 +157,10 @@ class Home:
             raise Rejected(BAD_DIRECTORY, dir=str(self.path), reason=str(error.strerror), hint="choose another --dir") from None
         if not _locked(self._lock, LOCK_SECONDS):
             raise Rejected(ALREADY_RUNNING, dir=str(self.path), hint="meshsec down, or choose another --dir")
-        if not _locked(alive, LEFTOVER_SECONDS):
-            pids = self._read_running().children.values() if self.running_file.exists() else ()
-            raise Rejected(LEFTOVER, dir=str(self.path), processes=" ".join(map(str, pids)), hint="end these processes")
+        left = self._read_running().children.values() if self.running_file.exists() else ()
         self.running_file.unlink(missing_ok=True)
+        if not _locked(alive, LEFTOVER_SECONDS):
+            raise Rejected(LEFTOVER, dir=str(self.path), processes=" ".join(map(str, left)), hint="end these processes")
 
     def held(self) -> list[int]:
         """Return the descriptors that hold the lock; children close them, or the lock would outlive the supervisor."""
