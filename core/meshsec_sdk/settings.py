@@ -1,5 +1,6 @@
 """What every process of ours is told at its start, and how a settings file is read."""
 
+import re
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -8,6 +9,8 @@ import msgspec
 from meshsec_core.kernel.errors import Rejected
 
 T = TypeVar("T")
+
+_URL = re.compile(r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[!-~]*)?")
 
 LOOPBACK = "127.0.0.1"
 
@@ -33,3 +36,13 @@ def read_settings(path: Path, kind: type[T], code: str) -> T:
         return msgspec.json.decode(path.read_bytes(), type=kind, strict=False)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Rejected(code, path=str(path), reason=str(error)[:300]) from None
+
+
+def check_url(url: str, code: str) -> None:
+    """Refuse what is no address of an HTTP interface.
+
+    Raises:
+        Rejected: `code`.
+    """
+    if _URL.fullmatch(url) is None:
+        raise Rejected(code, url=url[:200], expected="such as http://127.0.0.1:8000")

@@ -84,7 +84,7 @@ class HttpTransport:
     def _parsed(self, answer: httpx.Response) -> tuple[int, Any]:
         try:
             return answer.status_code, answer.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Rejected(BAD_ANSWER, url=str(answer.url), status=answer.status_code, text=answer.text[:100]) from None
 
 

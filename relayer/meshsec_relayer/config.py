@@ -8,7 +8,7 @@ import msgspec
 from meshsec_core.ibc.channel import ORDERINGS
 from meshsec_core.kernel.errors import Rejected
 from meshsec_relayer.engine.client import TrustParams
-from meshsec_sdk.settings import Serving, read_settings
+from meshsec_sdk.settings import Serving, check_url, read_settings
 
 BAD_CONFIG = "relayer/bad-config"
 
@@ -79,6 +79,8 @@ def read_config(path: Path) -> RelayerConfig:
         Rejected: `relayer/bad-config` with what is wrong.
     """
     config = read_settings(path, RelayerConfig, BAD_CONFIG)
+    for chain in config.chains.values():
+        check_url(chain.url, BAD_CONFIG)
     check_config(config)
     return config
 

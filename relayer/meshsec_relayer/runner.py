@@ -142,5 +142,5 @@ async def _send(client: httpx.AsyncClient, request: Request) -> Reply:
         else:
             response = await client.post(request.path, content=request.body, headers={"content-type": "application/json"})
         return Reply(response.status_code, msgspec.json.decode(response.content))
-    except (httpx.HTTPError, msgspec.DecodeError, UnicodeDecodeError):
+    except (httpx.HTTPError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Reply(0, None)

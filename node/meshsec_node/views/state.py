@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.store.state import UNKNOWN_STORE
 from meshsec_core.kernel.types import Address, LinkId, ValidatorId
 from meshsec_core.modules import auth, bank
 from meshsec_core.runtime.module import UNKNOWN_QUERY, Query, View
@@ -39,6 +40,8 @@ def value(node: Node, request: Request) -> Reply:
     proven = request.flag("prove")
     latest = node.replica.height
     height = request.number("height", max(latest - 1, 0) if proven else latest)
+    if path.partition("/")[0] not in node.replica.machine.stores:
+        raise Rejected(UNKNOWN_STORE, path=path[:100], known=", ".join(node.replica.machine.stores))
     if proven:
         raw, proof = node.replica.state.prove(path, height)
     else:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from meshsec_core.kernel.errors import Rejected
 from meshsec_sdk.mesh_file import MeshSpec
-from meshsec_sdk.settings import Serving, read_settings
+from meshsec_sdk.settings import Serving, check_url, read_settings
 
 BAD_SETTINGS = "gateway/bad-settings"
 
@@ -33,11 +33,13 @@ def read_gateway_settings(path: Path) -> GatewaySettings:
 
 
 def check(settings: GatewaySettings) -> None:
-    """Refuse a gateway that knows other chains or relayers than its mesh has.
+    """Refuse a gateway that knows other chains or relayers than its mesh has, or cannot reach them by what it was told.
 
     Raises:
         Rejected: `gateway/bad-settings`.
     """
+    for url in (*settings.chains.values(), *settings.relayers.values()):
+        check_url(url, BAD_SETTINGS)
     chains = [chain.name for chain in settings.mesh.chains]
     if sorted(settings.chains) != sorted(chains):
         raise Rejected(BAD_SETTINGS, chains=", ".join(settings.chains), expected=", ".join(chains))

@@ -143,5 +143,5 @@ class Upstream:
             if status >= 300:
                 raise refusal(msgspec.json.decode(raw))
             return codec.load(raw, kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Rejected(BROKEN_ANSWER, **{self.kind: self.name, "reason": f"status {status}: {error}"[:200]}) from None
