@@ -33,7 +33,7 @@ Run = Callable[[str, list[str]], list[str]]
 def run() -> Run:
     """The program, built once: its answers to lines of one kind."""
     if os.environ.get("MESHSEC_CONFORMANCE") != "1":
-        pytest.skip("the Go light client takes minutes to build from cold; set MESHSEC_CONFORMANCE=1 to run it")
+        pytest.skip("the Go light client takes one to three minutes to build from cold; set MESHSEC_CONFORMANCE=1 to run it")
     if shutil.which("go") is None:
         pytest.skip("go is not on PATH, so CometBFT's light client cannot be built")
     fetched = subprocess.run(["go", "list", "-deps", "."], cwd=PROGRAM, capture_output=True, text=True)
