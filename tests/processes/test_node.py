@@ -217,6 +217,14 @@ BAD_INPUT: dict[str, tuple[str, bytes | None, int, str]] = {
     "no blocks to make": ("/v1/dev/mine", b'{"blocks":"0"}', 400, "http/bad-parameter"),
     "an unknown block mode": ("/v1/dev/block-mode", b'{"mode":"never"}', 400, "codec/malformed"),
     "a batch that is none": ("/v1/txs/batch", b'{"txs":{}}', 400, "http/malformed-body"),
+    "an integer beyond any amount": ("/v1/dev/send", order(amount="9" * 400), 400, "codec/malformed"),
+    "a parameter that an order does not take": ("/v1/dev/mine?blocks=3", b"{}", 400, "http/unknown-parameter"),
+    "a parameter that events do not take": ("/v1/events?from=1", None, 400, "http/unknown-parameter"),
+    "a duration of thousands of digits": ("/v1/dev/clock", b'{"advance":"' + b"9" * 5_000 + b'd"}', 400, "http/bad-parameter"),
+    "a fault on another chain": ("/v1/dev/fault", b'{"kind":"down","validator":"juno/val-0"}', 422, "dev/unknown-validator"),
+    "a store that is not there": ("/v1/state/nowhere/x", None, 404, "state/unknown-store"),
+    "a method that a path does not take": ("/v1/status", b"{}", 405, "http/method-not-allowed"),
+    "a path that leads nowhere": ("/v1/nowhere", None, 404, "http/not-found"),
     "a body above the limit": ("/v1/txs", b" " * 70_000, 413, "http/body-too-large"),
 }
 
@@ -251,6 +259,21 @@ def test_a_body_that_is_announced_above_the_limit_is_refused_before_it_is_read(i
     with socket.create_connection((host, int(port)), timeout=20) as line:
         line.sendall(b"POST /v1/txs HTTP/1.1\r\nhost: chain\r\ncontent-length: 1000000\r\n\r\n")
         assert line.recv(12) == b"HTTP/1.1 413"
+
+
+def test_what_is_no_http_is_refused_in_the_one_shape(idle: NodeProcess) -> None:
+    host, _, port = idle.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        line.sendall(b"\x16\x03\x01\x02\x00\r\n\r\n")
+        head, _, body = b"".join(iter(lambda: line.recv(4_096), b"")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body)["code"] == "http/malformed"
+
+
+def test_the_head_of_an_endless_stream_does_not_hold_its_connection(idle: NodeProcess) -> None:
+    with httpx.Client(base_url=idle.url, limits=httpx.Limits(max_connections=1)) as client:
+        assert client.head("/v1/events").headers["content-type"].startswith("text/event-stream")
+        assert client.get("/healthz").json() == {"alive": True}
 
 
 def test_a_chain_that_is_not_for_development_takes_no_orders(tmp_path: Path) -> None:
