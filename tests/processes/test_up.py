@@ -92,6 +92,15 @@ def test_a_busy_port_is_refused_and_leaves_no_process(mesh: Path, tmp_path: Path
     assert not Home(tmp_path).is_locked()
 
 
+def test_a_mesh_file_with_a_mistake_is_refused_with_its_place_and_nothing_is_made(tmp_path: Path) -> None:
+    file = tmp_path / "mesh.yaml"
+    file.write_text("chains:\n  osmosis: {validaters: 3}\n")
+    answer = up(tmp_path / "mesh", str(file))
+    facts = answer.value["facts"]
+    assert (answer.code, answer.value["code"], facts["line"], facts["suggestion"]) == (2, "yaml/unknown-key", "2", "validators")
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_a_chain_that_is_killed_comes_back_with_the_state_it_had(mesh: Path) -> None:
     with ProcessWorld.attach(mesh) as world:
         world.relay()

@@ -288,17 +288,27 @@ def tell(told: Told) -> None:
         os.write(1, codec.encode(told) + b"\n")
 
 
-def describe(home: Home, launch: Launch) -> Manifest:
-    """Find out which mesh is meant, and write it down if the directory is new.
+def named(launch: Launch) -> MeshSpec | None:
+    """Return the mesh that is asked for by name, file or description.
 
     Raises:
-        Rejected: `mesh-file/…`, `yaml/…`, `up/other-mesh`, `up/other-version`, `up/bad-directory`.
+        Rejected: `mesh-file/…`, `yaml/…`.
     """
     if launch.mesh:
-        mesh = codec.load(launch.mesh.encode(), MeshSpec)
-    elif launch.source:
-        mesh = mesh_yaml.load(launch.source)
-    else:
+        return codec.load(launch.mesh.encode(), MeshSpec)
+    return mesh_yaml.load(launch.source) if launch.source else None
+
+
+def settle_in(home: Home, launch: Launch) -> Manifest:
+    """Take the directory, and write down which mesh it holds if it is new.
+
+    Raises:
+        Rejected: `mesh-file/…` or `yaml/…` before anything is touched; `up/already-running`, `up/other-mesh`, `up/other-version`,
+            `up/bad-directory`.
+    """
+    mesh = named(launch)
+    home.lock()
+    if mesh is None:
         mesh = home.manifest().mesh if home.manifest_file.exists() else topology(DEFAULT_TOPOLOGY)
     if launch.seed is not None:
         mesh = msgspec.structs.replace(mesh, seed=launch.seed)
@@ -310,8 +320,7 @@ def main() -> int:
     launch = codec.load(sys.stdin.buffer.readline(), Launch)
     home = Home(Path(launch.dir))
     try:
-        home.lock()
-        manifest = describe(home, launch)
+        manifest = settle_in(home, launch)
         os.dup2(os.open(home.log("supervisor"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), 2)
         for mark in home.away("").glob("*"):
             mark.unlink()

@@ -21,7 +21,7 @@ from meshsec_node.views import txs
 from meshsec_node.views.local import LocalTransport
 from meshsec_relayer.courier import Courier
 from meshsec_relayer.engine import reports
-from meshsec_relayer.engine.boundary import Clear, Command, Drop, Filter, Hold, Pause, Release, Resume
+from meshsec_relayer.orders import read_order
 from meshsec_relayer.store import MemoryStore
 from meshsec_sdk.errors import TxRejected
 from meshsec_sdk.mesh_file import GENESIS_TIME, MeshSpec, genesis_of, topology
@@ -33,7 +33,6 @@ PATIENCE = 400
 """Blocks that a wait may take before it is called stuck."""
 STEP = 5 * 86_400 * SECOND
 """Longest jump of the clock between two client updates: below half of the default trusting period of 14 days."""
-UNKNOWN_ORDER = "world/unknown-order"
 UNKNOWN_RELAYER = "world/unknown-relayer"
 
 
@@ -147,7 +146,7 @@ class SimWorld(World):
             elif order == "start":
                 self._start_relayer(name)
             elif order != "status":
-                courier.order(_command(order, asked))
+                courier.order(read_order(order, asked))
         return {name: codec.plain(reports.status(courier.engine)) for name, courier in self.couriers.items()}
 
     def _present(self) -> list[str]:
@@ -237,21 +236,3 @@ def _waits(courier: Courier) -> list[str]:
     engine = courier.engine
     packets = [f"{packet.id} waits for {packet.waits_for}" for packet in reports.packets(engine)]
     return [*reports.reasons(engine), *packets, *(f"{name}: {wait.why}" for name, wait in engine.tasks.waits())]
-
-
-def _command(order: str, asked: dict[str, Any]) -> Command:
-    match order:
-        case "pause":
-            return Pause()
-        case "resume":
-            return Resume()
-        case "hold":
-            return Hold(codec.convert(asked, Filter))
-        case "release":
-            return Release(codec.convert(asked, Filter))
-        case "drop":
-            return Drop(str(asked.get("id", "")))
-        case "clear":
-            return Clear()
-        case _:
-            raise Rejected(UNKNOWN_ORDER, order=order, known="pause, resume, hold, release, drop, clear, stop, start, status")
