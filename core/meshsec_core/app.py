@@ -275,12 +275,11 @@ class App:
         try:
             for msg in msgs:
                 self.machine.handler(msg)(ctx, msg)
+            if tx_hash:
+                overlay.merge()
         except Rejected as refusal:
             ctx.events.clear()
             code, facts = refusal.code, refusal.texts
-        else:
-            if tx_hash:
-                overlay.merge()
         tags = tuple(str(type(msg).__struct_config__.tag) for msg in msgs)
         return Receipt(tx_hash, block.height, index, signer, tags, code, facts, overlay.operations, tuple(ctx.events))
 

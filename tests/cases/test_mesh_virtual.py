@@ -338,6 +338,8 @@ def test_only_governance_changes_terms(msg: Any) -> None:
         (lambda link: SetLinkParams(link, share_cap_bps=-1), "mesh/bad-params"),
         (lambda link: SetMaxCap("channel-9", 1), "mesh/unknown-link"),  # type: ignore[arg-type]
         (lambda link: OpenLink("osmo-1", LinkParams()), "mesh/already-linked"),  # type: ignore[arg-type]
+        (lambda link: OpenLink("axelar\u202e-1", LinkParams()), "mesh/bad-params"),  # type: ignore[arg-type]
+        (lambda link: OpenLink("", LinkParams()), "mesh/bad-params"),  # type: ignore[arg-type]
     ],
 )
 def test_terms_that_no_link_can_have_are_refused(msg: Any, code: str) -> None:

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from meshsec_core.kernel.errors import InvariantViolated
-from meshsec_core.kernel.store.overlay import Empty, Overlay
+from meshsec_core.kernel.errors import InvariantViolated, Rejected
+from meshsec_core.kernel.store.overlay import BAD_PATH, Empty, Overlay
 from meshsec_core.kernel.store.windows import Item, Map, Raw
 
 
@@ -49,6 +49,17 @@ def test_a_merged_overlay_becomes_part_of_its_parent_deletions_included() -> Non
     layer.merge()
     assert base.changes == {"a": b"9", "b": None}
     assert contents(base) == {"a": b"9"}
+
+
+@pytest.mark.parametrize("text", ["é", "a\x00b", "\n", "\u202e", "\U0001f600"])
+def test_a_path_that_no_state_can_hold_is_refused_before_anything_is_merged(text: str) -> None:
+    parent = store_of(**{"demo/count": 1})
+    layer = Overlay(parent)
+    COUNT.put(layer, 2)
+    COINS.put(layer, text, Coin("uosmo", 1))
+    with pytest.raises(Rejected) as refusal:
+        layer.merge()
+    assert (refusal.value.code, contents(parent)) == (BAD_PATH, {"demo/count": b"1"})
 
 
 def test_only_an_overlay_can_be_merged_into() -> None:

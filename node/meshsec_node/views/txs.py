@@ -76,7 +76,7 @@ def receipt(node: Node, request: Request) -> Reply:
 
 def simulate(node: Node, request: Request) -> Reply:
     """Run messages as the next block would and forget what they wrote: code, facts, gas and events."""
-    order = read_body(request.body, Order)
+    order = read_order(request.body)
     signer = Address(node.aliases.address(order.sender))
     found = receipt_fields(node.replica.app.simulate(signer, read_msgs(node, order)))
     return Reply({name: found[name] for name in ("code", "facts", "gas_used", "events", "msgs", "signer")})
@@ -88,13 +88,24 @@ def compose(node: Node, body: bytes) -> bytes:
     Raises:
         Rejected: `names/unknown`, `http/malformed-body`, `codec/malformed`, `tx/unknown-message`.
     """
-    order = read_body(body, Order)
+    order = read_order(body)
     key = names.key_of(order.sender, node.aliases.chain.name)
     sequence = order.sequence
     if sequence is None:
         sequence = node.replica.next_sequence(Address(node.aliases.address(order.sender)))
     genesis = node.replica.genesis
     return make_tx(key, genesis.prefix, genesis.chain_id, sequence, read_msgs(node, order), fee=order.fee, memo=order.memo)
+
+
+def read_order(body: bytes) -> Order:
+    """Read the body of an order.
+
+    Raises:
+        Rejected: `tx/too-large`, `http/malformed-body`, `codec/malformed`.
+    """
+    if len(body) > MAX_BYTES:
+        raise Rejected(TOO_LARGE, bytes=len(body), limit=MAX_BYTES)
+    return read_body(body, Order)
 
 
 def read_msgs(node: Node, order: Order) -> tuple[Msg, ...]:

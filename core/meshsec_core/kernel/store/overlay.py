@@ -4,7 +4,9 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from typing import Protocol
 
-from meshsec_core.kernel.errors import InvariantViolated
+from meshsec_core.kernel.errors import InvariantViolated, Rejected
+
+BAD_PATH = "state/bad-path"
 
 
 class Reader(Protocol):
@@ -105,11 +107,17 @@ class Overlay:
     def merge(self) -> None:
         """Move all writes into the parent, which must be an overlay too.
 
+        A path that a state cannot hold is refused here, so that whoever got a text of his into one harms only himself.
+
         Raises:
+            Rejected: `state/bad-path` for a path that is not printable ASCII; nothing is moved.
             InvariantViolated: the parent cannot be written.
         """
         if not isinstance(self.parent, Overlay):
             raise InvariantViolated("only an overlay on an overlay can be merged")
+        for key in self.changes:
+            if not (key.isascii() and key.isprintable()):
+                raise Rejected(BAD_PATH, path=key[:100])
         for key, value in self.changes.items():
             self.parent._touch(key, value)
         self.parent.operations += self.operations

@@ -14,13 +14,13 @@ from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.kernel.merkle import critbit, simple
 from meshsec_core.kernel.merkle.critbit import Change, Tree
 from meshsec_core.kernel.merkle.simple import SimpleMap
+from meshsec_core.kernel.store.overlay import BAD_PATH
 from meshsec_core.kernel.wire.ics23 import ExistenceProof, MerkleProof
 from meshsec_core.kernel.wire.proto import encode
 
 PRUNED = "state/pruned"
 FUTURE_HEIGHT = "state/future-height"
 UNKNOWN_STORE = "state/unknown-store"
-BAD_PATH = "state/bad-path"
 
 SENTINEL = b"_"
 """The key that every store holds from the start and nobody writes."""

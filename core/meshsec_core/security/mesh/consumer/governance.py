@@ -3,6 +3,8 @@
 Until a chain has a governance module these messages serve whoever acts as its account.
 """
 
+import re
+
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
@@ -20,6 +22,8 @@ GOVERNANCE = "gov"
 UNAUTHORIZED = "mesh/unauthorized"
 BAD_PARAMS = "mesh/bad-params"
 ALREADY_LINKED = "mesh/already-linked"
+
+_CHAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,50}")
 
 
 class OpenLink(Msg, frozen=True, tag="mesh/OpenLink"):
@@ -61,12 +65,23 @@ def open_link(ctx: Ctx, msg: OpenLink) -> None:
         Rejected: `mesh/unauthorized`, `mesh/bad-params`; `mesh/already-linked`: use the messages for links.
     """
     _require_governance(ctx)
-    check_params(msg.params)
     linked = LINKED.find(ctx.store, msg.provider)
     if linked is not None and LINKS.get(ctx.store, linked).phase is not Phase.CLOSED:
         raise Rejected(ALREADY_LINKED, link=linked)
-    ADMITTED.put(ctx.store, msg.provider, msg.params)
+    admit(ctx, msg.provider, msg.params)
     ctx.emit("mesh/provider-admitted", provider=msg.provider, max_cap=msg.params.max_cap)
+
+
+def admit(ctx: Ctx, provider: ChainId, params: LinkParams) -> None:
+    """Let a link of a provider open on these terms from now on.
+
+    Raises:
+        Rejected: what `check_params` refuses; `mesh/bad-params` for a name that no chain has.
+    """
+    if _CHAIN_ID.fullmatch(provider) is None:
+        raise Rejected(BAD_PARAMS, field="provider", found=provider[:100])
+    check_params(params)
+    ADMITTED.put(ctx.store, provider, params)
 
 
 def set_max_cap(ctx: Ctx, msg: SetMaxCap) -> None:

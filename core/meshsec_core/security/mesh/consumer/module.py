@@ -14,7 +14,7 @@ from meshsec_core.runtime.module import Ctx, Module
 from meshsec_core.security.mesh.consumer import epoch, governance, laws, valset, views
 from meshsec_core.security.mesh.consumer.channel import PORT
 from meshsec_core.security.mesh.consumer.governance import BAD_PARAMS, OpenLink, SetLinkParams, SetMaxCap, SetPriceFeed
-from meshsec_core.security.mesh.consumer.state import ADMITTED, GENESIS, ConsumerGenesis
+from meshsec_core.security.mesh.consumer.state import GENESIS, ConsumerGenesis
 from meshsec_core.security.mesh.packets import CONSUMER_PORT
 
 
@@ -28,8 +28,7 @@ def init(ctx: Ctx, genesis: ConsumerGenesis) -> None:
         raise Rejected(BAD_PARAMS, field="local_floor_bps")
     GENESIS.put(ctx.store, genesis)
     for provider, params in sorted(genesis.links.items()):
-        governance.check_params(params)
-        ADMITTED.put(ctx.store, provider, params)
+        governance.admit(ctx, provider, params)
 
 
 def begin_block(ctx: Ctx) -> None:
