@@ -303,7 +303,7 @@ def test_a_chain_that_dies_is_seen_to_die_and_to_return(http: httpx.Client, worl
 
 
 def test_metrics_count_what_is_handed_on(http: httpx.Client) -> None:
-    http.get("/chains/juno/v1/txs/nonsense")
+    http.get(f"/chains/juno/v1/txs/{'0' * 64}")
     said = http.get("/metrics").text
     assert 'gateway_proxied_total{kind="chain",name="juno",status="404"}' in said
     assert "gateway_streams 0.0" in said
