@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from followed import Step, followed, honest_steps, lies
 
+from toolchains import rust_environment
+
 PROGRAM = Path(__file__).parent / "light_rust"
 
 Judge = Callable[[list[Step]], list[str]]
@@ -19,10 +21,11 @@ def judge() -> Judge:
     """The published verifier, built once; its verdicts on a list of updates."""
     if shutil.which("cargo") is None:
         pytest.skip("cargo is not on PATH, so the published light client cannot be built")
-    fetched = subprocess.run(["cargo", "fetch", "--locked", "--quiet"], cwd=PROGRAM, capture_output=True, text=True)
+    env = rust_environment()
+    fetched = subprocess.run(["cargo", "fetch", "--locked", "--quiet"], cwd=PROGRAM, env=env, capture_output=True, text=True)
     if fetched.returncode:
         pytest.skip(f"the published light client cannot be fetched: {fetched.stderr.strip()[-200:]}")
-    subprocess.run(["cargo", "build", "--locked", "--offline", "--quiet"], cwd=PROGRAM, check=True)
+    subprocess.run(["cargo", "build", "--locked", "--offline", "--quiet"], cwd=PROGRAM, env=env, check=True)
 
     def ask(steps: list[Step]) -> list[str]:
         lines = "".join(one.line() + "\n" for one in steps)

@@ -54,14 +54,15 @@ def run(wish: Wish, *, detach: bool, json: bool) -> int:
         _end(process)
         raise
     took = int((time.monotonic() - started) * 1000)
-    answer = {"ready_ms": took, "page": running.endpoints.gateway, "dir": str(home.path)}
     urls = {"chains": running.endpoints.chains, "relayers": running.endpoints.relayers}
+    answer = {"ready_ms": took, "page": running.endpoints.gateway, "dir": str(home.path), **urls, "pid": running.pid}
     end = f"meshsec down --dir {wish.directory}" if detach else "Ctrl-C"
     text = f"ready in {took / 1000:.1f} s: {running.endpoints.gateway} ({end} ends it)"
-    say({**answer, **urls, "pid": running.pid}, json=json, text=text)
     if detach:
+        say(answer, json=json, text=text)
         return 0
     try:
+        say(answer, json=json, text=text)
         _show(process, home, live=not json and sys.stdout.isatty())
     except KeyboardInterrupt:
         _end(process)
