@@ -6,6 +6,7 @@ kept, and leaves, in order, before the next one that can.
 
 from enum import StrEnum
 
+from meshsec_core.ibc.connection import UNORDERED
 from meshsec_core.ibc.packet import send_packet
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
@@ -24,6 +25,12 @@ from meshsec_core.security.mesh.packets import (
     ValsetUpdate,
 )
 
+UNKNOWN_LINK = "mesh/unknown-link"
+NOT_UNORDERED = "mesh/not-unordered"
+WRONG_PORT = "mesh/wrong-port"
+CLOSE_DISALLOWED = "mesh/close-disallowed"
+BAD_PARAMS = "mesh/bad-params"
+
 ANY_HEIGHT = Height(0, 0)
 
 
@@ -40,6 +47,23 @@ KEPT: Map[bytes] = Map("mesh/kept", Raw(), parts=3)
 NEXT_KEPT: Item[int] = Item("mesh/next-kept", int, default=0)
 BLOCKED: Map[bool] = Map("mesh/blocked", bool, parts=2)
 """(port, link) is there while packets are kept."""
+
+
+def check_proposal(ordering: str, counterparty_port: str, expected: str) -> None:
+    """Refuse a channel that cannot carry a link, whichever end proposes it.
+
+    Raises:
+        Rejected: `mesh/not-unordered`, `mesh/wrong-port`.
+    """
+    if ordering != UNORDERED:
+        raise Rejected(NOT_UNORDERED, ordering=ordering[:50])
+    if counterparty_port != expected:
+        raise Rejected(WRONG_PORT, port=counterparty_port[:128])
+
+
+def refuse_to_close(ctx: Ctx, port: str, channel: str) -> None:  # noqa: ARG001
+    """Refuse: what is lent over a link must be unwound first, and neither end can cut off what it owes."""
+    raise Rejected(CLOSE_DISALLOWED, link=channel)
 
 
 def send_to_consumer(ctx: Ctx, link: LinkId, packet: ToConsumer) -> None:

@@ -5,15 +5,24 @@
 from msgspec.structs import replace
 
 from meshsec_core.ibc import client
-from meshsec_core.ibc.connection import UNORDERED, get_connection
+from meshsec_core.ibc.connection import get_connection
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import LinkId
 from meshsec_core.kernel.wire.ibc import Packet
 from meshsec_core.modules import bank
 from meshsec_core.runtime.module import Ctx, Port
 from meshsec_core.security.mesh.consumer import collect, requests, unwind, valset
-from meshsec_core.security.mesh.consumer.state import ADMITTED, LINKED, LINKS, Link, get_link, reward_account, stake_account
-from meshsec_core.security.mesh.links import Phase, flush, tell_provider_again
+from meshsec_core.security.mesh.consumer.state import (
+    ADMITTED,
+    LINKED,
+    LINKS,
+    Link,
+    get_link,
+    refuse_second,
+    reward_account,
+    stake_account,
+)
+from meshsec_core.security.mesh.links import Phase, check_proposal, flush, refuse_to_close, tell_provider_again
 from meshsec_core.security.mesh.packets import (
     CONSUMER_PORT,
     PROVIDER_PORT,
@@ -38,11 +47,7 @@ from meshsec_core.security.mesh.versions import OURS, check_answer, negotiate, p
 
 OPEN_TRY_DISALLOWED = "mesh/open-try-disallowed"
 OPEN_CONFIRM_DISALLOWED = "mesh/open-confirm-disallowed"
-CLOSE_DISALLOWED = "mesh/close-disallowed"
-NOT_UNORDERED = "mesh/not-unordered"
-WRONG_PORT = "mesh/wrong-port"
 NOT_ADMITTED = "mesh/not-admitted"
-ALREADY_LINKED = "mesh/already-linked"
 
 
 def on_open_init(ctx: Ctx, ordering: str, connection: str, port: str, channel: str, counterparty_port: str, version: str) -> str:
@@ -51,16 +56,13 @@ def on_open_init(ctx: Ctx, ordering: str, connection: str, port: str, channel: s
     Raises:
         Rejected: `mesh/not-unordered`, `mesh/wrong-port`, `mesh/not-admitted`, `mesh/already-linked`, or the version.
     """
-    if ordering != UNORDERED:
-        raise Rejected(NOT_UNORDERED, ordering=ordering[:50])
-    if counterparty_port != PROVIDER_PORT:
-        raise Rejected(WRONG_PORT, port=counterparty_port[:128])
+    check_proposal(ordering, counterparty_port, PROVIDER_PORT)
     client_id = get_connection(ctx.store, connection).client_id
     provider = client.client_chain_id(ctx.store, client_id)
     params = ADMITTED.find(ctx.store, provider)
     if params is None or params.connection not in ("", connection):
         raise Rejected(NOT_ADMITTED, provider=provider, connection=connection)
-    _refuse_second(ctx, provider)
+    refuse_second(ctx.store, provider)
     agreed = OURS if version == "" else negotiate(parse(version))
     LINKS.put(ctx.store, channel, Link(provider, client_id, connection, "", Phase.OPENING, params))
     return agreed.spell()
@@ -88,7 +90,7 @@ def on_open_ack(ctx: Ctx, port: str, channel: str, counterparty_channel: str, co
     """
     check_answer(parse(counterparty_version))
     name, link = LinkId(channel), get_link(ctx.store, LinkId(channel))
-    _refuse_second(ctx, link.provider)
+    refuse_second(ctx.store, link.provider)
     LINKED.put(ctx.store, link.provider, channel)
     LINKS.put(ctx.store, channel, replace(link, counterparty=counterparty_channel, phase=Phase.OPEN))
     bank.reserve(ctx, stake_account(name))
@@ -100,16 +102,6 @@ def on_open_ack(ctx: Ctx, port: str, channel: str, counterparty_channel: str, co
 def on_open_confirm(ctx: Ctx, port: str, channel: str) -> None:
     """Refuse: this end never answers a proposal."""
     raise Rejected(OPEN_CONFIRM_DISALLOWED, port=port)
-
-
-def on_close_init(ctx: Ctx, port: str, channel: str) -> None:
-    """Refuse: a consumer cannot cut off what it owes; a cap of zero sends stake home."""
-    raise Rejected(CLOSE_DISALLOWED, link=channel)
-
-
-def on_close_confirm(ctx: Ctx, port: str, channel: str) -> None:
-    """Refuse: an honest provider does not close either."""
-    raise Rejected(CLOSE_DISALLOWED, link=channel)
 
 
 def on_receive(ctx: Ctx, packet: Packet) -> bytes:
@@ -152,19 +144,13 @@ def on_timeout(ctx: Ctx, packet: Packet) -> None:
     tell_provider_again(ctx, LinkId(packet.source_channel), packet.data)
 
 
-def _refuse_second(ctx: Ctx, provider: str) -> None:
-    linked = LINKED.find(ctx.store, provider)
-    if linked is not None and LINKS.get(ctx.store, linked).phase is not Phase.CLOSED:
-        raise Rejected(ALREADY_LINKED, link=linked)
-
-
 PORT = Port(
     on_open_init=on_open_init,
     on_open_try=on_open_try,
     on_open_ack=on_open_ack,
     on_open_confirm=on_open_confirm,
-    on_close_init=on_close_init,
-    on_close_confirm=on_close_confirm,
+    on_close_init=refuse_to_close,
+    on_close_confirm=refuse_to_close,
     on_receive=on_receive,
     on_acknowledge=on_acknowledge,
     on_timeout=on_timeout,

@@ -12,16 +12,14 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import ONE_BPS, ChainId, LinkId
 from meshsec_core.runtime.module import Ctx, Msg
 from meshsec_core.security.mesh.consumer import agenda, valset
-from meshsec_core.security.mesh.consumer.state import ADMITTED, LINKED, LINKS, MAX_BLOCKS, Epochs, LinkParams, get_link
-from meshsec_core.security.mesh.links import Phase
+from meshsec_core.security.mesh.consumer.state import ADMITTED, LINKS, MAX_BLOCKS, Epochs, LinkParams, get_link, refuse_second
+from meshsec_core.security.mesh.links import BAD_PARAMS, Phase
 from meshsec_core.security.mesh.packets import MAX_AMOUNT
 
 GOVERNANCE = "gov"
 """Module account that speaks for governance."""
 
 UNAUTHORIZED = "mesh/unauthorized"
-BAD_PARAMS = "mesh/bad-params"
-ALREADY_LINKED = "mesh/already-linked"
 
 _CHAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,50}")
 
@@ -65,9 +63,7 @@ def open_link(ctx: Ctx, msg: OpenLink) -> None:
         Rejected: `mesh/unauthorized`, `mesh/bad-params`; `mesh/already-linked`: use the messages for links.
     """
     _require_governance(ctx)
-    linked = LINKED.find(ctx.store, msg.provider)
-    if linked is not None and LINKS.get(ctx.store, linked).phase is not Phase.CLOSED:
-        raise Rejected(ALREADY_LINKED, link=linked)
+    refuse_second(ctx.store, msg.provider)
     admit(ctx, msg.provider, msg.params)
     ctx.emit("mesh/provider-admitted", provider=msg.provider, max_cap=msg.params.max_cap)
 

@@ -13,8 +13,9 @@ from meshsec_core.modules.staking.signals import (
 from meshsec_core.runtime.module import Ctx, Module
 from meshsec_core.security.mesh.consumer import epoch, governance, laws, valset, views
 from meshsec_core.security.mesh.consumer.channel import PORT
-from meshsec_core.security.mesh.consumer.governance import BAD_PARAMS, OpenLink, SetLinkParams, SetMaxCap, SetPriceFeed
+from meshsec_core.security.mesh.consumer.governance import OpenLink, SetLinkParams, SetMaxCap, SetPriceFeed
 from meshsec_core.security.mesh.consumer.state import GENESIS, ConsumerGenesis
+from meshsec_core.security.mesh.links import BAD_PARAMS
 from meshsec_core.security.mesh.packets import CONSUMER_PORT
 
 

@@ -12,11 +12,10 @@ from meshsec_core.kernel.store.windows import Item, Map
 from meshsec_core.kernel.types import SECOND, ChainId, LinkId, ValidatorId
 from meshsec_core.security.mesh.caps import Caps
 from meshsec_core.security.mesh.converter import Rate
-from meshsec_core.security.mesh.links import Phase
+from meshsec_core.security.mesh.links import UNKNOWN_LINK, Phase
 from meshsec_core.security.mesh.packets import Slashed
 
-UNKNOWN_LINK = "mesh/unknown-link"
-LINK_NOT_OPEN = "mesh/link-not-open"
+ALREADY_LINKED = "mesh/already-linked"
 
 MAX_BLOCKS = 2**63
 """Lengths beyond this are nonsense."""
@@ -191,6 +190,17 @@ def get_link(store: Reader, link: LinkId) -> Link:
     if found is None:
         raise Rejected(UNKNOWN_LINK, link=str(link)[:100])
     return found
+
+
+def refuse_second(store: Reader, provider: ChainId) -> None:
+    """Refuse another link of a provider that has one.
+
+    Raises:
+        Rejected: `mesh/already-linked`.
+    """
+    linked = LINKED.find(store, provider)
+    if linked is not None and LINKS.get(store, linked).phase is not Phase.CLOSED:
+        raise Rejected(ALREADY_LINKED, link=linked)
 
 
 def open_links(store: Reader) -> tuple[tuple[LinkId, Link], ...]:

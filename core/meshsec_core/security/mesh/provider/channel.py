@@ -8,12 +8,12 @@ Only the consumer opens a link. One light client carries one link at a time, so 
 from msgspec.structs import replace
 
 from meshsec_core.ibc import client
-from meshsec_core.ibc.connection import UNORDERED, get_connection
+from meshsec_core.ibc.connection import get_connection
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import LinkId
 from meshsec_core.kernel.wire.ibc import Packet
 from meshsec_core.runtime.module import Ctx, Port
-from meshsec_core.security.mesh.links import Phase, flush, tell_consumer_again
+from meshsec_core.security.mesh.links import Phase, check_proposal, flush, refuse_to_close, tell_consumer_again
 from meshsec_core.security.mesh.packets import (
     CONSUMER_PORT,
     PROVIDER_PORT,
@@ -38,9 +38,6 @@ from meshsec_core.security.mesh.versions import negotiate, parse
 
 OPEN_INIT_DISALLOWED = "mesh/open-init-disallowed"
 OPEN_ACK_DISALLOWED = "mesh/open-ack-disallowed"
-CLOSE_DISALLOWED = "mesh/close-disallowed"
-NOT_UNORDERED = "mesh/not-unordered"
-WRONG_PORT = "mesh/wrong-port"
 LINK_EXISTS = "mesh/link-exists"
 
 
@@ -64,10 +61,7 @@ def on_open_try(
     Raises:
         Rejected: `mesh/not-unordered`, `mesh/wrong-port`, `mesh/link-exists`, or the version.
     """
-    if ordering != UNORDERED:
-        raise Rejected(NOT_UNORDERED, ordering=ordering[:50])
-    if counterparty_port != CONSUMER_PORT:
-        raise Rejected(WRONG_PORT, port=counterparty_port[:128])
+    check_proposal(ordering, counterparty_port, CONSUMER_PORT)
     client_id = get_connection(ctx.store, connection).client_id
     other = CLIENTS.find(ctx.store, client_id)
     if other is not None and LINKS.get(ctx.store, other).phase is Phase.OPEN:
@@ -99,16 +93,6 @@ def on_open_confirm(ctx: Ctx, port: str, channel: str) -> None:
     CLIENTS.put(ctx.store, link.client, channel)
     LINKS.put(ctx.store, channel, replace(link, phase=Phase.OPEN))
     ctx.emit("mesh/link-open", side="provider", link=channel, chain=link.consumer)
-
-
-def on_close_init(ctx: Ctx, port: str, channel: str) -> None:
-    """Refuse: what is lent over a link must be unwound first."""
-    raise Rejected(CLOSE_DISALLOWED, link=channel)
-
-
-def on_close_confirm(ctx: Ctx, port: str, channel: str) -> None:
-    """Refuse: a consumer cannot cut off what it owes."""
-    raise Rejected(CLOSE_DISALLOWED, link=channel)
 
 
 def on_receive(ctx: Ctx, packet: Packet) -> bytes:
@@ -167,8 +151,8 @@ PORT = Port(
     on_open_try=on_open_try,
     on_open_ack=on_open_ack,
     on_open_confirm=on_open_confirm,
-    on_close_init=on_close_init,
-    on_close_confirm=on_close_confirm,
+    on_close_init=refuse_to_close,
+    on_close_confirm=refuse_to_close,
     on_receive=on_receive,
     on_acknowledge=on_acknowledge,
     on_timeout=on_timeout,

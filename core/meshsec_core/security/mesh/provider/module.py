@@ -5,12 +5,11 @@ from meshsec_core.kernel.types import ONE_BPS
 from meshsec_core.modules import bank
 from meshsec_core.modules.staking.signals import ValidatorSlashed
 from meshsec_core.runtime.module import Ctx, Module
+from meshsec_core.security.mesh.links import BAD_PARAMS
 from meshsec_core.security.mesh.packets import PROVIDER_PORT
 from meshsec_core.security.mesh.provider import evidence, laws, lending, local, payout, vault, views
 from meshsec_core.security.mesh.provider.channel import PORT
 from meshsec_core.security.mesh.provider.state import GENESIS, VAULT, ProviderGenesis, Terms
-
-BAD_PARAMS = "mesh/bad-params"
 
 
 def init(ctx: Ctx, genesis: ProviderGenesis) -> None:

@@ -14,22 +14,17 @@ from meshsec_core.kernel.store.windows import Item, Map
 from meshsec_core.kernel.types import Address, ChainId, Denom, LinkId, ValidatorId
 from meshsec_core.security.mesh.account import Account
 from meshsec_core.security.mesh.history import History
-from meshsec_core.security.mesh.links import Phase
+from meshsec_core.security.mesh.links import UNKNOWN_LINK, Phase
 from meshsec_core.security.mesh.rewards import Pool
 from meshsec_core.security.mesh.stake import Stake
 
-UNKNOWN_LINK = "mesh/unknown-link"
 LINK_NOT_OPEN = "mesh/link-not-open"
 LINK_NOT_SYNCED = "mesh/link-not-synced"
 RATIO_TOO_LOW = "mesh/ratio-too-low"
 VALIDATOR_NOT_ACTIVE = "mesh/validator-not-active"
-UNAUTHORIZED = "mesh/unauthorized"
 
 VAULT = "mesh/vault"
 """Module account that holds all collateral which is not staked here."""
-
-GOVERNANCE = "gov"
-"""Module account whose word changes links and caps."""
 
 MOST_FIELD = 2**64
 
