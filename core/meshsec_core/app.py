@@ -22,6 +22,7 @@ from meshsec_core.kernel.wire.hashes import results_hash
 from meshsec_core.modules.auth import AUTH, authenticate, sequence
 from meshsec_core.modules.bank import BANK
 from meshsec_core.modules.distribution import DISTRIBUTION
+from meshsec_core.modules.gov.module import GOV
 from meshsec_core.modules.mint import MINT
 from meshsec_core.modules.slashing import SLASHING
 from meshsec_core.modules.staking.module import STAKING
@@ -42,7 +43,7 @@ READ_BYTES = 16 * 1_048_576
 OK = ""
 """Code of a receipt whose messages all took effect."""
 
-MODULES = (AUTH, BANK, STAKING, SLASHING, MINT, DISTRIBUTION, IBC, TRANSFER)
+MODULES = (AUTH, BANK, STAKING, SLASHING, MINT, DISTRIBUTION, GOV, IBC, TRANSFER)
 """What every chain runs, in begin-block order; the models follow."""
 
 

@@ -173,7 +173,7 @@ def _kind(name: str, hint: Any) -> str:
     if hint is bool:
         return "flag"
     supertype = getattr(hint, "__supertype__", hint)
-    return "text" if supertype in (str, bytes) else "json"
+    return "text" if isinstance(supertype, type) and issubclass(supertype, str | bytes) else "json"
 
 
 def _field_helps(kind: type[Msg]) -> dict[str, str]:

@@ -33,7 +33,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/query/{query:path}", state.query, _ANY),
     *(
         Route("GET", f"/v1/{module}/{{query:path}}", state.module_query(module), _ANY)
-        for module in ("auth", "bank", "staking", "slashing", "mint", "distribution", "ibc", "transfer")
+        for module in ("auth", "bank", "staking", "slashing", "mint", "distribution", "gov", "ibc", "transfer")
     ),
     Route("GET", "/v1/balances/{address}", state.balances, _HEIGHT, "Balances"),
     Route("GET", "/v1/mesh/{query:path}", state.model_query("mesh"), _ANY),

@@ -11,7 +11,9 @@ import msgspec
 
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.kernel.types import Address
+from meshsec_core.modules.gov.module import Submit
 from meshsec_core.runtime.module import Machine, Msg
 from meshsec_core.runtime.tx import MAX_BYTES, TOO_LARGE, Tx, make_tx, read_msg
 from meshsec_node.views.chain import receipt_fields
@@ -23,6 +25,9 @@ NOT_FOUND = "tx/not-found"
 
 MAX_BATCH = 10_000
 """Most transactions in one batch."""
+
+PROPOSAL = str(Submit.__struct_config__.tag)
+"""The message whose messages are read like those of an order."""
 
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -109,7 +114,7 @@ def read_order(body: bytes) -> Order:
 
 
 def read_msgs(node: Node, order: Order) -> tuple[Msg, ...]:
-    """Read the messages of an order, names replaced by what they stand for.
+    """Read the messages of an order, names replaced by what they stand for, also in the messages of a proposal.
 
     Raises:
         Rejected: `tx/unknown-message`, `codec/malformed`, `names/unknown`, `dev/unknown-link`.
@@ -118,10 +123,17 @@ def read_msgs(node: Node, order: Order) -> tuple[Msg, ...]:
     store = node.replica.view().store
     read: list[Msg] = []
     for spelled in order.msgs:
-        kind = machine.messages.get(str(spelled.get("@type")))
-        meant = spelled if kind is None else node.aliases.message(spelled, kind, store, side_of(machine, kind))
+        meant = _meaning(node, spelled, store)
+        if meant.get("@type") == PROPOSAL and isinstance(meant.get("msgs"), list):
+            meant["msgs"] = [_meaning(node, inner, store) if isinstance(inner, dict) else inner for inner in meant["msgs"]]
         read.append(read_msg(meant, machine))
     return tuple(read)
+
+
+def _meaning(node: Node, spelled: dict[str, Any], store: Reader) -> dict[str, Any]:
+    machine = node.replica.machine
+    kind = machine.messages.get(str(spelled.get("@type")))
+    return spelled if kind is None else node.aliases.message(spelled, kind, store, side_of(machine, kind))
 
 
 def side_of(machine: Machine, kind: type[Msg]) -> str:

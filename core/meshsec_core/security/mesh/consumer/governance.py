@@ -1,6 +1,6 @@
 """What only governance may say: who is admitted, under which caps, at which price.
 
-Until a chain has a governance module these messages serve whoever acts as its account.
+They take effect as part of a proposal that has passed: the governance module runs them as its own account.
 """
 
 import re
