@@ -27,13 +27,12 @@ from meshsec_core.modules.mint import MINT
 from meshsec_core.modules.slashing import SLASHING
 from meshsec_core.modules.staking.module import STAKING
 from meshsec_core.modules.staking.state import active_powers
-from meshsec_core.runtime.genesis import VERSION, Genesis, check
+from meshsec_core.runtime.genesis import UNKNOWN_MODEL, VERSION, Genesis, check
 from meshsec_core.runtime.module import Block, Ctx, Event, Machine, Module, Msg, View
 from meshsec_core.runtime.tx import ReadTx, read_tx
 from meshsec_core.security.model import SecurityModel
 
 GENESIS_VERSION = "genesis/version"
-UNKNOWN_MODEL = "genesis/unknown-model"
 UNKNOWN_MODULE = "genesis/unknown-module"
 
 READ_TXS = 20_000

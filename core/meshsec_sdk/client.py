@@ -11,9 +11,11 @@ from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.runtime.module import Msg
 from meshsec_sdk.errors import OutcomeUnknown, TxRejected
+from meshsec_sdk.problems import TX_NOT_FOUND
 from meshsec_sdk.transport import HttpTransport, Transport, refusal
 
-TX_NOT_FOUND = "tx/not-found"
+NO_STREAM = "client/no-stream"
+
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -250,7 +252,7 @@ class Client:
             Rejected: `client/unreachable` when the stream breaks; go on with the last id.
         """
         if not isinstance(self.transport, HttpTransport):
-            raise Rejected("client/no-stream")
+            raise Rejected(NO_STREAM)
         fields: dict[str, str] = {}
         for line in self.transport.lines("/v1/events" + ("" if since is None else f"?since={since}")):
             name, _, value = line.partition(": ")

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from importlib.metadata import entry_points
 
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.runtime.genesis import UNKNOWN_MODEL
 from meshsec_core.security.model import SecurityModel
 from meshsec_core.security.models import MODELS
 
-UNKNOWN_MODEL = "genesis/unknown-model"
 GROUP = "meshsec.models"
 
 

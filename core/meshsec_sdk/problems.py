@@ -23,6 +23,7 @@ MALFORMED_HTTP = "http/malformed"
 MALFORMED_BODY = "http/malformed-body"
 BODY_TOO_LARGE = "http/body-too-large"
 INTERNAL = "http/internal"
+TX_NOT_FOUND = "tx/not-found"
 
 UNPROCESSABLE = 422
 

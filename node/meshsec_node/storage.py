@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
-from meshsec_core.replica.storage import Table, Write
+from meshsec_core.replica.storage import CORRUPT, Table, Write
 
 OTHER_VERSION = "storage/version"
 LOCKED = "storage/locked"
-CORRUPT = "storage/corrupt"
 UNAVAILABLE = "storage/unavailable"
 
 VERSION = "1"

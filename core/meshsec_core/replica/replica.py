@@ -23,14 +23,13 @@ from meshsec_core.replica.height import Height
 from meshsec_core.replica.history import BASE, History, commit_rows, log_row, read_log, tip_rows
 from meshsec_core.replica.mempool import Mempool
 from meshsec_core.replica.pool import EvidencePool
-from meshsec_core.replica.storage import Storage, Table, Write, height_key
+from meshsec_core.replica.storage import CORRUPT, Storage, Table, Write, height_key
 from meshsec_core.replica.voter import Voter
 from meshsec_core.runtime.genesis import Genesis
 from meshsec_core.runtime.module import Machine, View
 from meshsec_core.security.model import SecurityModel
 
 OTHER_GENESIS = "storage/other-genesis"
-CORRUPT = "storage/corrupt"
 UNKNOWN_VALIDATOR = "dev/unknown-validator"
 UNKNOWN_FAULT = "dev/unknown-fault"
 

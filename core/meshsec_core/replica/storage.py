@@ -10,6 +10,8 @@ from typing import Protocol
 
 import msgspec
 
+CORRUPT = "storage/corrupt"
+
 
 class Table(StrEnum):
     """The tables. Heights as keys are 8 bytes, big endian."""

@@ -12,6 +12,7 @@ VERSION = "1"
 """Version of the document. Another one is refused: `genesis/version`."""
 
 BAD_VALUE = "genesis/bad-value"
+UNKNOWN_MODEL = "genesis/unknown-model"
 
 MAX_TIME = 2**62
 """Nanoseconds; later times would not fit the formats that carry them."""

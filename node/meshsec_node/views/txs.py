@@ -19,9 +19,7 @@ from meshsec_core.runtime.tx import MAX_BYTES, TOO_LARGE, Tx, make_tx, read_msg
 from meshsec_node.views.chain import receipt_fields
 from meshsec_node.views.routes import Node, Reply, Request
 from meshsec_sdk import names
-from meshsec_sdk.problems import BAD_PARAMETER, MALFORMED_BODY, json_body, problem, read_body
-
-NOT_FOUND = "tx/not-found"
+from meshsec_sdk.problems import BAD_PARAMETER, MALFORMED_BODY, TX_NOT_FOUND, json_body, problem, read_body
 
 MAX_BATCH = 10_000
 """Most transactions in one batch."""
@@ -75,7 +73,7 @@ def receipt(node: Node, request: Request) -> Reply:
         raise Rejected(BAD_PARAMETER, name="hash", found=text[:100], expected="64 hexadecimal digits")
     found = node.replica.receipt(bytes.fromhex(text))
     if found is None:
-        raise Rejected(NOT_FOUND, hash=text.lower(), waiting=str(node.replica.is_waiting(bytes.fromhex(text))).lower())
+        raise Rejected(TX_NOT_FOUND, hash=text.lower(), waiting=str(node.replica.is_waiting(bytes.fromhex(text))).lower())
     return Reply(receipt_fields(found))
 
 

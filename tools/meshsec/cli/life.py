@@ -10,6 +10,8 @@ import typer
 
 from meshsec.cli.answer import HERE, Dir, Json, say
 
+CANNOT_WRITE = "init/cannot-write"
+
 FOLLOW_SECONDS = 0.2
 """Between two looks at the logs."""
 
@@ -127,5 +129,5 @@ def init(
         with out.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise Rejected("init/cannot-write", file=str(out), reason=str(error.strerror), hint="choose another name") from None
+        raise Rejected(CANNOT_WRITE, file=str(out), reason=str(error.strerror), hint="choose another name") from None
     say({"file": str(out)}, json=json, text=f"{out}: boot it with meshsec up {out}")

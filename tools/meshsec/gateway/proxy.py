@@ -6,7 +6,6 @@ becomes a clear problem and not half an answer.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Final
 
 import httpx
 from starlette.requests import Request
@@ -16,8 +15,7 @@ from starlette.types import Receive, Scope, Send
 from meshsec.gateway.metrics import Metrics
 from meshsec.gateway.upstream import Upstream
 from meshsec_core.kernel.errors import Rejected
-
-STREAM: Final = "text/event-stream"
+from meshsec_sdk.answers import EVENT_STREAM
 
 _OF_A_CONNECTION = frozenset(
     {
@@ -67,7 +65,7 @@ class Proxy:
         body = await request.body()
         answer = await upstream.open(request.method, _target(request.scope), headers, body)
         kept = {name: value for name, value in answer.headers.items() if name not in _OF_A_CONNECTION}
-        if answer.headers.get("content-type", "").startswith(STREAM):
+        if answer.headers.get("content-type", "").startswith(EVENT_STREAM):
             return StreamingResponse(self._pieces(answer), answer.status_code, kept)
         return Response(await upstream.whole(answer), answer.status_code, kept)
 

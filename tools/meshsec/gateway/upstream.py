@@ -47,8 +47,8 @@ class Upstream:
 
     def silent(self, reason: str) -> Rejected:
         """Return the refusal that says that nobody answers."""
-        code = UNREACHABLE_CHAIN if self.kind == "chain" else UNREACHABLE_RELAYER
-        return Rejected(code, **{self.kind: self.name, "reason": reason})
+        facts = {self.kind: self.name, "reason": reason}
+        return Rejected(UNREACHABLE_CHAIN if self.kind == "chain" else UNREACHABLE_RELAYER, **facts)
 
     async def open(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, seconds: float = PATIENCE_SECONDS
