@@ -17,7 +17,6 @@ from meshsec_sdk.transport import HttpTransport, Transport, refusal
 NO_STREAM = "client/no-stream"
 
 
-
 class Status(msgspec.Struct, frozen=True):
     """Where a chain stands."""
 
