@@ -9,6 +9,10 @@ from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 
 
+class Open(msgspec.Struct, frozen=True):
+    denom: str
+
+
 class Coin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     denom: str
     amount: int
@@ -147,6 +151,47 @@ def test_any_spelling_converts_but_not_any_shape() -> None:
         with pytest.raises(Rejected) as refused:
             codec.convert(wrong, Coin)
         assert refused.value.code == "codec/malformed"
+
+
+@pytest.mark.parametrize("value", [2**512 + 1, -(2**512) - 1])
+def test_an_integer_beyond_any_amount_has_no_canonical_form(value: int) -> None:
+    with pytest.raises(Rejected) as refused:
+        codec.encode({"amount": value})
+    assert refused.value.code == "codec/malformed"
+    assert codec.decode(codec.encode(2**512), int) == 2**512
+
+
+NESTED = {
+    "as deep as can be": (b"[" * 63 + b"]" * 63, True),
+    "too deep": (b"[" * 64 + b"]" * 64, False),
+    "too deep in objects": (b'{"a":' * 64 + b"1" + b"}" * 64, False),
+    "many side by side": (b"[" + b"[]," * 500 + b"[]]", True),
+    "brackets in a text": (b'"' + b"[{" * 500 + b'"', True),
+    "brackets behind an escaped quote": (rb'"\"' + b"[" * 500 + b'"', True),
+    "brackets behind an escaped backslash": (rb'["\\",' + b"[" * 64 + b"]" * 64 + b"]", False),
+    "closing brackets in a text do not count": (b'["' + b"]" * 100 + b'",' + b"[" * 64 + b"]" * 64 + b"]", False),
+}
+
+
+@pytest.mark.parametrize(("unknown", "passes"), NESTED.values(), ids=NESTED.keys())
+def test_what_a_stranger_adds_passes_if_it_is_not_nested_too_deep(unknown: bytes, passes: bool) -> None:
+    """A verdict may not depend on how much of the stack is in use."""
+
+    def read(used: int) -> str:
+        if used:
+            return read(used - 1)
+        try:
+            return codec.read(b'{"denom":"u","more":' + unknown + b"}", Open).denom
+        except Rejected as refused:
+            return refused.code
+
+    expected = "u" if passes else "codec/malformed"
+    assert (read(0), read(400)) == (expected, expected)
+
+
+def test_a_long_fact_is_cut_in_what_is_said_of_a_refusal() -> None:
+    refused = Rejected("a/b", text="x" * 1_000_000, number=7)
+    assert {name: len(text) for name, text in refused.texts.items()} == {"text": 2_000, "number": 1}
 
 
 def test_a_refusal_reads_as_its_code_and_facts() -> None:

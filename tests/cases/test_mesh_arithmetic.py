@@ -126,6 +126,10 @@ def test_ver_versions_are_read_strictly() -> None:
     assert code_of(parse, '{"protocol":"mesh-security","version":"1.2.3a"}') == "mesh/invalid-version"
     assert code_of(parse, '{"protocol":"mashup-security","version":"1.2.3"}') == "mesh/invalid-protocol"
     assert code_of(parse, "ics20-1") == "mesh/invalid-version"
+    for version in ("1.0.0-" + "9" * 5_000, "1\u0663.0.0", "1.0.0-\u00b2", "1.0." + "9" * 11):
+        assert code_of(parse, f'{{"protocol":"mesh-security","version":"{version}"}}') == "mesh/invalid-version"
+    deep = "[" * 2_000 + "]" * 2_000
+    assert code_of(parse, f'{{"protocol":"mesh-security","version":"1.0.0","more":{deep}}}') == "mesh/invalid-version"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ JSON numbers at all. A text is canonical iff encoding what it decodes to gives t
 other spellings of a number and missing or unknown fields in one rule.
 """
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
@@ -23,6 +24,8 @@ MAX_DEPTH = 64
 
 MAX_INTEGER = 2**512
 """Largest magnitude that has a canonical form: room for products of amounts and scales, and cheap to spell."""
+
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 
 
 def _spell(value: Any, depth: int = 0) -> Any:
@@ -90,6 +93,34 @@ def decode(raw: bytes, kind: type[T]) -> T:
     if encode(value) != raw:
         raise Rejected(NOT_CANONICAL)
     return value
+
+
+def read(raw: bytes, kind: type[T]) -> T:
+    """Read JSON that a stranger's program wrote into `kind`: any spelling; unknown fields pass, but not any depth of them.
+
+    Raises:
+        Rejected: `codec/malformed`.
+    """
+    if _is_deep(raw):
+        raise Rejected(MALFORMED, detail=f"nested deeper than {MAX_DEPTH} levels")
+    try:
+        value: T = _decoder(kind)(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Rejected(MALFORMED, detail=str(error)[:200]) from None
+    return value
+
+
+def _is_deep(raw: bytes) -> bool:
+    """Tell whether brackets nest deeper than what has a canonical form; brackets inside of texts do not count."""
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for found in _BRACKETS.finditer(raw):
+        mark = found[0]
+        depth += (mark in b"[{") - (mark in b"]}")
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def convert(value: Any, kind: type[T]) -> T:

@@ -6,7 +6,7 @@ Source: mesh-security packages/apis/src/ibc/packet.rs.
 """
 
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -225,16 +225,10 @@ def answer(value: Done | Short | Applied | Released) -> bytes:
 def read_answer(acknowledgement: bytes, kind: type[A]) -> A | None:
     """Return what a successful acknowledgement says; None for an error, or for anything that cannot be read."""
     try:
-        envelope = msgspec.json.decode(acknowledgement, type=_Answer)
-        return None if envelope.result is None else msgspec.json.decode(envelope.result, type=kind, strict=False)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        envelope = codec.read(acknowledgement, _Answer)
+        return None if envelope.result is None else codec.read(envelope.result, kind)
+    except Rejected:
         return None
-
-
-_to_consumer = msgspec.json.Decoder(ToConsumer, strict=False).decode
-_to_provider = msgspec.json.Decoder(ToProvider, strict=False).decode
-
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def read_to_consumer(data: bytes) -> ToConsumer:
@@ -243,11 +237,8 @@ def read_to_consumer(data: bytes) -> ToConsumer:
     Raises:
         Rejected: `mesh/bad-packet`.
     """
-    try:
-        packet: ToConsumer = _to_consumer(data)
-        return packet
-    except UNREADABLE:
-        raise Rejected(BAD_PACKET, bytes=len(data)) from None
+    packet: ToConsumer = _read(data, ToConsumer)
+    return packet
 
 
 def read_to_provider(data: bytes) -> ToProvider:
@@ -256,10 +247,14 @@ def read_to_provider(data: bytes) -> ToProvider:
     Raises:
         Rejected: `mesh/bad-packet`.
     """
+    packet: ToProvider = _read(data, ToProvider)
+    return packet
+
+
+def _read(data: bytes, kind: Any) -> Any:
     try:
-        packet: ToProvider = _to_provider(data)
-        return packet
-    except UNREADABLE:
+        return codec.read(data, kind)
+    except Rejected:
         raise Rejected(BAD_PACKET, bytes=len(data)) from None
 
 

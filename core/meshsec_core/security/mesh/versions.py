@@ -7,6 +7,7 @@ import re
 
 import msgspec
 
+from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 
 PROTOCOL = "mesh-security"
@@ -18,7 +19,11 @@ INVALID_VERSION = "mesh/invalid-version"
 VERSION_TOO_OLD = "mesh/version-too-old"
 VERSION_TOO_NEW = "mesh/version-too-new"
 
-_SEMVER = re.compile(r"(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?")
+LENGTH = 100
+"""Most characters of a version."""
+
+_NUMBER = "(0|[1-9][0-9]{0,9})"
+_SEMVER = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?")
 
 Order = tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]
 
@@ -41,7 +46,7 @@ def order(version: str) -> Order:
         Rejected: `mesh/invalid-version`.
     """
     found = _SEMVER.fullmatch(version)
-    if found is None:
+    if found is None or len(version) > LENGTH:
         raise Rejected(INVALID_VERSION, version=version[:50])
     major, minor, patch, suffix = found.groups()
     parts = tuple((not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in (suffix or "").split(".") if part)
@@ -55,8 +60,8 @@ def parse(text: str) -> Version:
         Rejected: `mesh/invalid-protocol`, `mesh/invalid-version`.
     """
     try:
-        version = msgspec.json.decode(text, type=Version)
-    except msgspec.MsgspecError:
+        version = codec.read(text.encode(), Version)
+    except Rejected:
         raise Rejected(INVALID_VERSION, version=text[:100]) from None
     if version.protocol != PROTOCOL:
         raise Rejected(INVALID_PROTOCOL, protocol=version.protocol[:50])
