@@ -197,7 +197,7 @@ def create_client(ctx: Ctx, msg: CreateClient) -> None:
         raise Rejected(CLIENT_NOT_ACTIVE, status=found.value)
     client_id = f"{CLIENT_TYPE}-{take_number(NEXT_CLIENT, ctx.store)}"
     CLIENTS.put(ctx.store, client_id, state)
-    _remember(ctx, client_id, state.latest_height, consensus)
+    remember(ctx, client_id, state.latest_height, consensus)
     ctx.emit("create_client", client_id=client_id, client_type=CLIENT_TYPE, consensus_height=state.latest_height)
     ctx.emit("message", module="ibc_client")
 
@@ -231,7 +231,7 @@ def _learn(ctx: Ctx, client_id: str, header: ClientHeader) -> None:
         _freeze(ctx, client_id, state)
         return
     _forget_oldest(ctx, client_id, state)
-    _remember(ctx, client_id, height, offered)
+    remember(ctx, client_id, height, offered)
     if height > state.latest_height:
         CLIENTS.put(ctx.store, client_id, tendermint.advanced(state, height))
     ctx.emit("update_client", client_id=client_id, client_type=CLIENT_TYPE, consensus_height=height, consensus_heights=height)
@@ -256,7 +256,8 @@ def _sortable(height: Height) -> str:
     return f"{height.revision:020d}-{height.height:020d}"
 
 
-def _remember(ctx: Ctx, client_id: str, height: Height, consensus: ConsensusState) -> None:
+def remember(ctx: Ctx, client_id: str, height: Height, consensus: ConsensusState) -> None:
+    """Let a client know a height. Only what decides that it may be believed calls this."""
     CONSENSUS_STATES.put(ctx.store, client_id, height, consensus)
     TIMES.put(ctx.store, client_id, _sortable(height), consensus.timestamp)
 

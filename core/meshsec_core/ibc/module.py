@@ -1,12 +1,19 @@
 """The IBC module: clients, connections, channels and packets in one store."""
 
-from meshsec_core.ibc import channel, client, connection, packet, queries, timeout
+from meshsec_core.ibc import channel, client, connection, packet, queries, recovery, timeout
 from meshsec_core.ibc.paths import STORE
 from meshsec_core.runtime.module import Module
 
 IBC: Module[None] = Module(
     "ibc",
-    handlers={**client.HANDLERS, **connection.HANDLERS, **channel.HANDLERS, **packet.HANDLERS, **timeout.HANDLERS},
+    handlers={
+        **client.HANDLERS,
+        **recovery.HANDLERS,
+        **connection.HANDLERS,
+        **channel.HANDLERS,
+        **packet.HANDLERS,
+        **timeout.HANDLERS,
+    },
     queries=queries.QUERIES,
     stores=(STORE,),
 )

@@ -14,7 +14,6 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import ONE_BPS, Address
 from meshsec_core.modules import bank
 from meshsec_core.modules.gov.state import (
-    AUTHORITY,
     DEPOSITORY,
     DEPOSITS,
     NEXT_DUE,
@@ -30,6 +29,7 @@ from meshsec_core.modules.gov.state import (
     get_proposal,
 )
 from meshsec_core.modules.gov.tally import Outcome, count, decide
+from meshsec_core.runtime.authority import AUTHORITY
 from meshsec_core.runtime.module import Ctx
 from meshsec_core.runtime.tx import read_msg
 

@@ -11,8 +11,6 @@ from meshsec_core.kernel.store.windows import Item, Map
 from meshsec_core.kernel.types import ONE_BPS, SECOND, Address
 from meshsec_core.modules import bank
 
-AUTHORITY = "gov"
-"""Module account as which the messages of a proposal run; what is sent to it, proposals can spend."""
 DEPOSITORY = "gov/deposits"
 """Module account that holds the deposits, out of reach of proposals."""
 
