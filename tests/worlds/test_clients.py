@@ -45,6 +45,14 @@ def test_an_absence_just_within_the_trusting_period_does_no_harm(mesh_world: Sim
     assert supply(mesh_world.juno, found["denom"]) == 10
 
 
+def test_one_jump_over_the_trusting_period_expires_clients_though_a_relayer_is_there(mesh_world: SimWorld) -> None:
+    mesh_world.advance("13d", keep_alive=False)
+    assert statuses(mesh_world) == ["active", "active"]
+    mesh_world.settle()
+    mesh_world.advance("15d", keep_alive=False)
+    assert statuses(mesh_world) == ["expired", "expired"]
+
+
 def test_an_absence_beyond_the_trusting_period_expires_the_clients_and_everybody_says_so(mesh_world: SimWorld) -> None:
     """Given a transfer under way and no relayer for 15 days, a day longer than clients trust
     When the relayer comes back and when somebody sends more

@@ -209,8 +209,11 @@ ACTIONS: tuple[Verb, ...] = (
     Verb(
         "advance",
         "Move the mesh-wide clock; light clients are kept alive.",
-        (Param("by", "text", "such as `21d` or `5blocks`"),),
-        act=lambda w, a: w.advance(a["by"]),
+        (
+            Param("by", "text", "such as `21d` or `5blocks`"),
+            Param("keep_alive", "flag", "false: one jump, however long; no client is refreshed on the way", required=False),
+        ),
+        act=lambda w, a: w.advance(a["by"], keep_alive=a.get("keep_alive", True)),
     ),
     Verb("relay", "Carry packets and acknowledgements until nothing is in flight.", (), act=lambda w, _: w.relay()),
     Verb("settle", "Relay, pass an epoch, relay, until nothing changes; then check every law.", (), act=lambda w, _: w.settle()),

@@ -24,11 +24,12 @@ def register(app: typer.Typer) -> None:
 
 def advance(
     by: Annotated[str, typer.Argument(metavar="DURATION|Nblocks", help="Such as 90s, 12h, 21d or 5blocks.")],
+    keep_alive: Annotated[bool, typer.Option(help="Refresh light clients on the way; otherwise it is one jump.")] = True,
     directory: Dir = HERE,
     json: Json = False,
 ) -> None:
-    """Move the mesh-wide clock; light clients are kept alive."""
-    act(directory, "advance", {"by": by}, json=json)
+    """Move the mesh-wide clock; light clients are kept alive unless told otherwise."""
+    act(directory, "advance", {"by": by, "keep_alive": keep_alive}, json=json)
 
 
 def settle(directory: Dir = HERE, json: Json = False) -> None:

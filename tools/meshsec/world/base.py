@@ -220,8 +220,8 @@ class World(ABC):
         """
 
     @abstractmethod
-    def advance_by(self, nanoseconds: int) -> None:
-        """Move the mesh-wide clock; light clients are kept alive."""
+    def advance_by(self, nanoseconds: int, *, keep_alive: bool = True) -> None:
+        """Move the mesh-wide clock, in steps between which the relayers keep light clients alive; otherwise in one jump."""
 
     @abstractmethod
     def fault(self, kind: str, target: str) -> None:
@@ -295,8 +295,13 @@ class World(ABC):
             said += [f"{entry['address']} {entry['power']}" for entry in self.chains[name].get("/v1/validators")["validators"]]
         return tuple(said)
 
-    def advance(self, how_long: str) -> None:
+    def advance(self, how_long: str, *, keep_alive: bool = True) -> None:
         """Move the mesh-wide clock by a duration such as `21d`, or by blocks such as `5blocks`.
+
+        Args:
+            how_long: the duration.
+            keep_alive: let the relayers refresh light clients on the way; otherwise it is one jump, and clients whose trusting
+                period is shorter are dead after it.
 
         Raises:
             Rejected: `world/bad-duration`.
@@ -306,7 +311,7 @@ class World(ABC):
         if blocks != how_long and blocks.strip().isdigit():
             self.mine(int(blocks))
         elif nanoseconds is not None:
-            self.advance_by(nanoseconds)
+            self.advance_by(nanoseconds, keep_alive=keep_alive)
         else:
             raise Rejected(BAD_DURATION, found=how_long[:50], expected="such as 90s, 12h, 21d or 5blocks")
 

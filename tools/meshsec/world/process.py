@@ -201,10 +201,13 @@ class ProcessWorld(World):
         with ThreadPoolExecutor(len(self._lines)) as pool:
             list(pool.map(order, self._lines))
 
-    def advance_by(self, nanoseconds: int) -> None:
+    def advance_by(self, nanoseconds: int, *, keep_alive: bool = True) -> None:
         """Move the clock of all chains in steps; before and after each the relayers that are there work until all is quiet."""
         clocks = [int(chain.get("/v1/dev/clock")["offset"]) for chain in self.chains.values()]
         start, moved = max(clocks), 0
+        if not keep_alive:
+            self._order_chains("/v1/dev/clock", {"offset": start + nanoseconds})
+            return
         self.relay()
         while moved < nanoseconds:
             moved += min(STEP, nanoseconds - moved)
