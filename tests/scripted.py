@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import msgspec
+
 from ibc_rig import IbcChain
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.wire.proto import encode
@@ -82,16 +84,23 @@ def serve(**rigs: IbcChain) -> Answers:
         if path == "/v1/validators":
             height = int(query["height"][0])
             return ok({"height": height, "proto": encode(rig.sets[height].to_wire())})
+        if path == "/v1/state" and request.body is not None:
+            wanted = msgspec.json.decode(request.body)
+            return ok({"entries": [look_up(rig, key, wanted.get("height")) for key in wanted["paths"]]})
         if path == "/v1/state":
             prefix = query["prefix"][0]
             rows = [{"path": key, "value": value} for key, value in sorted(rig.snapshot().items()) if key.startswith(prefix)]
             return ok({"entries": rows, "next": None})
         assert path.startswith("/v1/state/"), path
-        key = path.removeprefix("/v1/state/")
-        if "prove" in query:
-            assert rig.tree is not None
-            value, proof = rig.tree.prove(key, int(query["height"][0]))
-            return ok({"height": int(query["height"][0]), "value": value, "proof": proof})
-        return ok({"height": rig.ctx.height, "value": rig.snapshot().get(key)})
+        return ok(look_up(rig, path.removeprefix("/v1/state/"), None))
 
     return answer
+
+
+def look_up(rig: IbcChain, key: str, height: str | None) -> dict[str, Any]:
+    """Return the latest value of a key, or the one after a height with its proof."""
+    if height is None:
+        return {"value": rig.snapshot().get(key)}
+    assert rig.tree is not None
+    value, proof = rig.tree.prove(key, int(height))
+    return {"value": value, "proof": proof}

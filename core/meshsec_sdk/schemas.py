@@ -301,6 +301,30 @@ class StateValue(Shape):
     proof_height: Decimal
 
 
+class StateWanted(Shape):
+    """Paths to read after one height."""
+
+    paths: list[str]
+    height: Decimal | None = None
+    prove: bool = False
+
+
+class ProvenEntry(Shape):
+    """A path, its value, and the proof of either if it was asked for."""
+
+    path: str
+    value: Base64 | None
+    proof: Base64 | None
+
+
+class StateValues(Shape):
+    """Values after a height in the order they were asked for; proofs are checked against the header of `proof_height`."""
+
+    height: Decimal
+    entries: list[ProvenEntry]
+    proof_height: Decimal
+
+
 class Account(Shape):
     """An account."""
 

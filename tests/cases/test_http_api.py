@@ -107,6 +107,9 @@ def test_every_path_has_the_same_answer_with_and_without_sockets() -> None:
                 ("/v1/txs", {}),
                 ("/v1/status", {}),
                 ("/v1/txs/batch", {"txs": [1]}),
+                ("/v1/state", {"paths": ["bank/_", "bank/nothing"], "height": "1", "prove": True}),
+                ("/v1/state", {"paths": ["bank/_", "nowhere/x"]}),
+                ("/v1/state", {"paths": [], "height": -1}),
             ]
             bodies = [(path, json.dumps(body).encode()) for path, body in posted]
             asked += [(path, await http.post(path, content=body), local.post(path, body)) for path, body in bodies]
@@ -135,7 +138,28 @@ def test_answers_have_the_published_shapes() -> None:
                     getattr(schemas, route.answer).model_validate(answer.json())
             schemas.Simulated.model_validate((await http.post("/v1/simulate", json=SEND)).json())
             schemas.BatchAccepted.model_validate((await http.post("/v1/txs/batch", json={"txs": [{}]})).json())
+            wanted = {"paths": ["bank/_"], "prove": True}
+            schemas.StateValues.model_validate((await http.post("/v1/state", json=wanted)).json())
             schemas.Problem.model_validate((await http.get("/nothing")).json())
+
+    serve(act)
+
+
+def test_values_that_are_asked_for_together_are_those_that_are_asked_for_one_by_one() -> None:
+    async def act(runner: Runner, _: FastAPI) -> None:
+        await runner.mine(3)
+        local = LocalTransport(runner)
+        paths = [f"bank/balances/{ALICE}/uosmo", "bank/_", "bank/nothing", "ibc/nothing", "bank/_"]
+        for height in ("0", "1", "3"):
+            for prove in (True, False):
+                status, together = local.post("/v1/state", {"paths": paths, "height": height, "prove": prove})
+                query = f"height={height}&prove={str(prove).lower()}"
+                alone = [local.get(f"/v1/state/{path}?{query}")[1] for path in paths]
+                assert status == 200
+                assert together["entries"] == [{name: one[name] for name in ("path", "value", "proof")} for one in alone]
+                assert {(one["height"], one["proof_height"]) for one in alone} == {(together["height"], together["proof_height"])}
+        newest = [local.post("/v1/state", {"paths": paths, "prove": prove})[1]["height"] for prove in (True, False)]
+        assert newest == [str(runner.replica.height - 1), str(runner.replica.height)]
 
     serve(act)
 

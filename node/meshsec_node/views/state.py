@@ -13,7 +13,7 @@ from meshsec_core.kernel.types import Address, LinkId, ValidatorId
 from meshsec_core.modules import auth, bank
 from meshsec_core.runtime.module import UNKNOWN_QUERY, Query, View
 from meshsec_node.views.routes import Node, Reply, Request
-from meshsec_sdk.problems import BAD_PARAMETER, MISSING_PARAMETER, UNKNOWN_PARAMETER
+from meshsec_sdk.problems import BAD_PARAMETER, MISSING_PARAMETER, UNKNOWN_PARAMETER, read_body
 
 PAGE = 100
 MAX_PAGE = 1_000
@@ -31,6 +31,14 @@ _BY_NAME: Mapping[str, Any] = {
 """What a query's text parameter may be given as a development name for."""
 
 
+class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of a request for many values."""
+
+    paths: tuple[str, ...]
+    height: int | None = None
+    prove: bool = False
+
+
 def value(node: Node, request: Request) -> Reply:
     """Show the value at a path after a height, with its two-level ICS-23 proof if asked.
 
@@ -38,14 +46,8 @@ def value(node: Node, request: Request) -> Reply:
     """
     path = request.parts["path"]
     proven = request.flag("prove")
-    latest = node.replica.height
-    height = request.number("height", max(latest - 1, 0) if proven else latest)
-    if path.partition("/")[0] not in node.replica.machine.stores:
-        raise Rejected(UNKNOWN_STORE, path=path[:100], known=", ".join(node.replica.machine.stores))
-    if proven:
-        raw, proof = node.replica.state.prove(path, height)
-    else:
-        raw, proof = node.replica.view(height).store.get(path), None
+    height = request.number("height", _newest(node, proven=proven))
+    raw, proof = _look(node, path, height, proven=proven)
     return Reply(
         {
             "path": path,
@@ -56,6 +58,36 @@ def value(node: Node, request: Request) -> Reply:
             "proof_height": height + 1,
         }
     )
+
+
+def values(node: Node, request: Request) -> Reply:
+    """Show the values at many paths after one height, in the order they are named, each with its proof if asked."""
+    wanted = read_body(request.body, Wanted)
+    if len(wanted.paths) > MAX_PAGE:
+        raise Rejected(BAD_PARAMETER, name="paths", found=len(wanted.paths), expected=f"up to {MAX_PAGE}")
+    height = _newest(node, proven=wanted.prove) if wanted.height is None else wanted.height
+    rows = [(path, *_look(node, path, height, proven=wanted.prove)) for path in wanted.paths]
+    entries = [{"path": path, "value": raw, "proof": proof} for path, raw, proof in rows]
+    return Reply({"height": height, "entries": entries, "proof_height": height + 1})
+
+
+def _newest(node: Node, *, proven: bool) -> int:
+    """Return the latest height whose state can be read, or proven."""
+    latest = node.replica.height
+    return max(latest - 1, 0) if proven else latest
+
+
+def _look(node: Node, path: str, height: int, *, proven: bool) -> tuple[bytes | None, bytes | None]:
+    """Return the value at a path after a height, and its proof if asked.
+
+    Raises:
+        Rejected: `state/unknown-store`, `state/pruned`, `state/future-height`; `state/bad-path` if a proof is asked of no path.
+    """
+    if path.partition("/")[0] not in node.replica.machine.stores:
+        raise Rejected(UNKNOWN_STORE, path=path[:100], known=", ".join(node.replica.machine.stores))
+    if proven:
+        return node.replica.state.prove(path, height)
+    return node.replica.view(height).store.get(path), None
 
 
 def listing(node: Node, request: Request) -> Reply:

@@ -28,6 +28,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/txs/{hash}", txs.receipt, {}, "Receipt"),
     Route("POST", "/v1/simulate", txs.simulate, {}, "Simulated", "Order"),
     Route("GET", "/v1/state", state.listing, _PAGE, "StatePage"),
+    Route("POST", "/v1/state", state.values, {}, "StateValues", "StateWanted"),
     Route("GET", "/v1/state/{path:path}", state.value, _PROVE, "StateValue"),
     Route("GET", "/v1/accounts/{address}", state.account, {}, "Account"),
     Route("GET", "/v1/query/{query:path}", state.query, _ANY),

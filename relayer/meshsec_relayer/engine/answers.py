@@ -57,12 +57,16 @@ class ProtoAnswer(msgspec.Struct, frozen=True):
 
 
 class StateAnswer(msgspec.Struct, frozen=True):
-    """GET /v1/state/{path}."""
+    """GET /v1/state/{path}, and one entry of POST /v1/state."""
 
-    height: int
-    """The value is the one after this block."""
     value: bytes | None = None
     proof: bytes | None = None
+
+
+class StatesAnswer(msgspec.Struct, frozen=True):
+    """POST /v1/state: an entry for each path that was named, in that order."""
+
+    entries: tuple[StateAnswer, ...]
 
 
 class ItemAnswer(msgspec.Struct, frozen=True):
