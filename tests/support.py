@@ -1,4 +1,4 @@
-"""What several tests share: where the published vectors lie."""
+"""What several tests share: where tests, published vectors and specifications lie."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-VECTORS = Path(__file__).resolve().parents[2] / "shared" / "vectors"
+TESTS = Path(__file__).resolve().parent
+SHARED = TESTS.parents[1] / "shared"
+VECTORS = SHARED / "vectors"
+SPEC = SHARED / "spec"
 
 
 def vectors(*path: str) -> Path:

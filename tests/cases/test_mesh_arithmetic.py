@@ -105,13 +105,15 @@ def test_answers_stop_where_the_ends_meet_instead_of_failing() -> None:
         pytest.param((0, 10), 5, (0, 5), id="stakes of zero take no share"),
     ],
 )
-def test_a_burn_is_spread_in_equal_shares(stakes: tuple[int, ...], amount: int, burns: tuple[int, ...]) -> None:
+def test_burn_1_burn_3_burn_4_a_burn_is_spread_in_equal_shares(
+    stakes: tuple[int, ...], amount: int, burns: tuple[int, ...]
+) -> None:
     keyed = [(f"v{index}", stake) for index, stake in enumerate(stakes)]
     found = distribute_burn(keyed, amount)
     assert tuple(found.get(key, 0) for key, _ in keyed) == burns
 
 
-def test_burn_2_and_5_more_than_there_is_is_refused() -> None:
+def test_burn_2_burn_5_more_than_there_is_is_refused() -> None:
     assert code_of(distribute_burn, (), 100) == "mesh/insufficient-delegations"
     assert code_of(distribute_burn, (("a", 100), ("b", 1)), 102) == "mesh/insufficient-delegations"
     assert distribute_burn((("a", 100),), 0) == {}

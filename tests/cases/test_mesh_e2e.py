@@ -1,9 +1,11 @@
 """The reference's end-to-end numbers, and stake that crosses in both directions. Ids are those of the case list (section G)."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from harness import Chain
-from mesh_faults import downtime
+from mesh_faults import double_sign, downtime
 from mesh_rig import E18, Link, MeshRig, account, pair
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND, ValidatorId
@@ -19,12 +21,17 @@ M = 1_000_000
 THREE_WEEKS = 1_814_400
 
 
-def start(**more: object) -> tuple[MeshRig, Link]:
+def start(lending: Mapping[str, object] | None = None, **more: object) -> tuple[MeshRig, Link]:
     """Start the reference's pair: price 0.5, discount 0.1, ratios 0.2, chain fractions 0.1, power per 10^6 tokens."""
     return pair(
         alice=200 * M,
         consumer_terms={"price_e18": E18 // 2, "discount_bps": 1_000, "max_cap": 1_000 * M},
-        provider_terms={"double_sign_bps": 2_000, "downtime_bps": 1_000, "unbonding_time": THREE_WEEKS * SECOND},
+        provider_terms={
+            "double_sign_bps": 2_000,
+            "downtime_bps": 1_000,
+            "unbonding_time": THREE_WEEKS * SECOND,
+            **(lending or {}),
+        },
         local_slash_bps=2_000,
         genesis={"staking": {"power_reduction": M}, **more},
     )
@@ -132,6 +139,40 @@ def test_e2e_slash_2_what_backed_the_slashed_stake_burns_at_home() -> None:
     assert figures(osmo) == (180_000_001, 180_000_001, 72_000_001, 0)
     assert supply - bank.supply(osmo.state, osmo.ctx.denom) == 19_999_999
     assert validator_tokens(osmo, 0) == 181_000_001
+
+
+def test_e2e_slash_3_a_slash_goes_by_whole_power_and_the_part_that_is_lent() -> None:
+    """68.5 M tokens have a power of 68: 6.8 M are slashed, of which 67.5 / 68.5 are alice's."""
+    rig, link = start()
+    osmo, juno = rig.chains["osmo"], rig.chains["juno"]
+    osmo.send("alice", Bond(200 * M), StakeLocal(osmo.validator(0), 190 * M))
+    osmo.send("alice", StakeRemote(link.lent, juno.validator(0), 150 * M))
+    rig.settle()
+    assert (link.virtual(0), validator_tokens(juno, 0)) == (67_500_000, 68_500_000)
+    downtime(juno, 0)
+    assert (link.virtual(0), validator_tokens(juno, 0)) == (67_500_000 - 6_700_730, 61_700_000)
+    rig.settle()
+    lost = 14_890_510  # 6_700_730 × 2 ÷ 0.9, as a part of 150 M truncated to 18 digits
+    assert figures(osmo) == (200 * M - lost, 200 * M - lost, 64_043_796, 0)
+    assert link.range("alice", 0) == Range.of(150 * M - lost)
+
+
+def test_e2e_tomb_a_report_slashes_once_and_all_virtual_stake_leaves() -> None:
+    rig, link = start(lending={"slash_authority": "packet"})
+    osmo, juno = rig.chains["osmo"], rig.chains["juno"]
+    osmo.send("alice", Bond(200 * M))
+    for index, amount in ((0, 100 * M), (1, 50 * M)):
+        osmo.send("alice", StakeRemote(link.lent, juno.validator(index), amount))
+    rig.settle()
+    double_sign(juno, 0)
+    rig.settle()
+    assert (link.virtual(0), link.virtual(1)) == (0, 22_500_000)
+    assert account(osmo, "alice").collateral == 190_000_001
+    osmo.send("alice", Unstake(link.lent, juno.validator(0), 90_000_001))
+    rig.relay()
+    osmo.send("alice", WithdrawUnbonded(link.lent))
+    assert account(osmo, "alice").liens[link.lent].range == Range.of(50 * M)
+    rig.settle()
 
 
 def test_e2e_prov_a_fault_at_home_costs_local_stake() -> None:

@@ -27,7 +27,7 @@ def test_crdt_1_who_was_added_is_active_and_who_was_tombstoned_after_is_not() ->
     assert history(added(200), entry(Change.TOMBSTONED, 201)).latest.state is State.TOMBSTONED
 
 
-def test_crdt_2_and_9_a_tombstone_below_an_addition_wins_in_either_order() -> None:
+def test_crdt_2_crdt_9_a_tombstone_below_an_addition_wins_in_either_order() -> None:
     for order in permutations((added(200), entry(Change.TOMBSTONED, 199))):
         found = history(*order)
         assert found.at_height(500) == Record(State.TOMBSTONED, b"", 199, 1_990)
@@ -49,7 +49,7 @@ def test_crdt_5_removal_keeps_the_key_and_an_addition_brings_the_validator_back(
     assert found.at_height(500) == Record(State.ACTIVE, b"2" * 32, 300, 3_000)
 
 
-def test_crdt_6_and_7_jail_and_what_follows() -> None:
+def test_crdt_6_crdt_7_jail_and_what_follows() -> None:
     assert history(added(123), entry(Change.JAILED, 200)).latest == Record(State.JAILED, KEY, 200, 2_000)
     assert history(added(123), entry(Change.JAILED, 200), added(300)).latest.state is State.ACTIVE
     assert history(added(123), entry(Change.JAILED, 200), entry(Change.REMOVED, 300)).latest.state is State.UNBONDED
@@ -109,3 +109,8 @@ def test_draining_changes_no_state_inside_the_window() -> None:
 def test_draining_leaves_a_tombstone_terminal() -> None:
     found = history(added(1), entry(Change.TOMBSTONED, 2), entry(Change.JAILED, 3)).drain(older_than=100)
     assert found.merge(added(9)).latest.state is State.TOMBSTONED
+
+
+def test_crdt_8_a_tombstone_before_everything_else_ends_the_validator_before_it_began() -> None:
+    found = history(entry(Change.TOMBSTONED, 199), added(200), entry(Change.JAILED, 250), entry(Change.UPDATED, 260, b"2" * 32))
+    assert (found.latest.state, found.at_height(198).state) == (State.TOMBSTONED, State.UNKNOWN)

@@ -92,7 +92,7 @@ def test_xv_1_the_first_report_names_all_bonded_validators_with_their_keys() -> 
 
 
 @pytest.mark.parametrize("answered", [True, False])
-def test_xv_2_to_4_a_slash_reaches_stake_whether_its_packet_is_answered_or_not(answered: bool) -> None:
+def test_xv_2_xv_3_xv_4_a_slash_reaches_stake_whether_its_packet_is_answered_or_not(answered: bool) -> None:
     rig, link = lent(answered=answered)
     before = account(link.provider, "alice").collateral
     assert apply(link, slashed=(slashed(link, 0, 10),), jailed=(link.validator(0),)).slashed == (
@@ -268,3 +268,22 @@ def test_reports_of_one_consumer_say_nothing_about_another() -> None:
     downtime(x.consumer, 0)
     rig.settle()
     assert (known(x)[0], known(y)[0]) == (State.JAILED, State.ACTIVE)
+
+
+def test_crdt_3_validators_are_listed_by_pages_with_their_state() -> None:
+    _, link = pair(validators=1)
+    names = [ValidatorId(f"junovaloper1x{index:02d}") for index in range(20)]
+    apply(link, additions=tuple(Named(name, bytes([index]) * 32) for index, name in enumerate(names)), height=123)
+    fallen = tuple(names[index] for index in (19, 17, 12, 11, 7, 4, 3))
+    apply(link, tombstoned=fallen, height=124)
+
+    def active(limit: str, start_after: str = "") -> list[ValidatorId]:
+        query = link.provider.query
+        found = query("mesh/provider/validators", consumer=link.lent, state="active", limit=limit, start_after=start_after)
+        return [each.validator for each in found if each.validator in names]
+
+    everybody = active("100")
+    assert everybody == [name for name in names if name not in fallen]
+    first = active("7", "junovaloper1x")
+    second = active("7", first[-1])
+    assert (first, second, active("7", everybody[-1])) == (everybody[:7], everybody[7:], [])

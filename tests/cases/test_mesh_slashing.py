@@ -104,7 +104,7 @@ def test_v_slash_6_without_local_stake() -> None:
 
 
 @pytest.mark.parametrize("fault", [double_sign, downtime])
-def test_v_slash_8_and_9_a_local_fault_leaves_cross_stake_that_is_still_covered(fault: object) -> None:
+def test_v_slash_8_v_slash_9_a_local_fault_leaves_cross_stake_that_is_still_covered(fault: object) -> None:
     rig, (x,) = start({0: 100, 1: 50})
     osmo = rig.chains["osmo"]
     fault(osmo, 0)  # type: ignore[operator]
@@ -240,7 +240,7 @@ def test_x_sl_pu_a_slash_of_what_is_leaving_takes_the_rest_first() -> None:
 
 
 @pytest.mark.parametrize("accepted", [True, False])
-def test_x_sl_fu_and_fur_a_slash_of_all_that_is_leaving_follows_its_answer(accepted: bool) -> None:
+def test_x_sl_fu_x_sl_fur_a_slash_of_all_that_is_leaving_follows_its_answer(accepted: bool) -> None:
     rig, (x,) = start({0: 200}, local=0)
     osmo = rig.chains["osmo"]
     osmo.send("alice", Unstake(x.lent, x.validator(0), 200))

@@ -124,6 +124,15 @@ def test_v_cross_remote_stake_claims_collateral_before_the_consumer_has_answered
     rig.settle()
 
 
+def test_v_nolocal_nothing_but_a_packet_under_way_claims_collateral_that_is_not_staked_at_home() -> None:
+    """Local staking is part of every chain here, so its absence cannot be refused: the rest of the case holds."""
+    rig, link = pair(alice=300)
+    osmo = rig.chains["osmo"]
+    osmo.send("alice", Bond(300), StakeRemote(link.lent, link.validator(0), 100))
+    assert bonded_and_free(osmo) == (300, Range(200, 300))
+    assert list(account(osmo, "alice").liens) == [link.lent]
+
+
 def test_v_rollback_a_stake_that_times_out_leaves_no_claim() -> None:
     rig, link = pair(alice=300)
     osmo = rig.chains["osmo"]
@@ -192,6 +201,8 @@ def test_v_users_all_accounts_are_listed_by_pages() -> None:
     osmo.send("bob", Unbond(200))
     listed = {each.user: (each.collateral, each.free) for each in osmo.query("mesh/provider/vaults")}
     assert listed == {osmo.address("alice"): (50, Range.of(50)), osmo.address("bob"): (0, Range())}
+    (held,) = osmo.query("mesh/provider/vaults", with_collateral="true")
+    assert held.user == osmo.address("alice")
     (first,) = osmo.query("mesh/provider/vaults", limit="1")
     (second,) = osmo.query("mesh/provider/vaults", limit="1", start_after=first.user)
     assert {first.user, second.user} == set(listed)

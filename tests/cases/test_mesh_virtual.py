@@ -65,13 +65,13 @@ def test_c_burn_what_is_gone_on_the_provider_goes_at_the_epoch() -> None:
 
 
 @pytest.mark.parametrize(("cap", "given"), [(10, (5,)), (10, (6, 4))])
-def test_vs_2_and_3_requests_within_the_cap_are_bonded_whole(cap: int, given: tuple[int, ...]) -> None:
+def test_vs_2_vs_3_requests_within_the_cap_are_bonded_whole(cap: int, given: tuple[int, ...]) -> None:
     rig, link = start(*given, max_cap=cap)
     rig.settle()
     assert virtual(link, *range(len(given))) == given
 
 
-def test_vs_4_and_doc_over_the_cap_power_is_scaled_and_stake_is_not() -> None:
+def test_vs_4_vs_doc_over_the_cap_power_is_scaled_and_stake_is_not() -> None:
     """Caps cap power, not security: what is above the cap stays lent and slashable."""
     rig, link = start(80, 120, max_cap=100)
     rig.settle()
@@ -136,7 +136,7 @@ def test_slashes_of_one_validator_add_up() -> None:
     assert (virtual(link, 0), link.range("alice", 0)) == ((810,), Range.of(810))
 
 
-def test_vs_15_and_16_all_virtual_stake_leaves_a_tombstoned_validator() -> None:
+def test_vs_15_vs_16_all_virtual_stake_leaves_a_tombstoned_validator() -> None:
     rig, link = start(10)
     rig.block()
     link.provider.send("alice", StakeRemote(link.lent, link.validator(0), 20))

@@ -128,9 +128,13 @@ def query_vault(view: View, user: str) -> Vault:
     return Vault(Address(user), account.collateral, account.free, account.max_lien, account.slashable, account.liens)
 
 
-def query_vaults(view: View, limit: str = "", start_after: str = "") -> tuple[Vault, ...]:
-    """List all accounts, by user."""
-    found = (query_vault(view, user) for (user,), _ in VAULTS.items(view.store, after=after(start_after)))
+def query_vaults(view: View, limit: str = "", start_after: str = "", with_collateral: str = "") -> tuple[Vault, ...]:
+    """List all accounts by user; with `with_collateral` only those that hold some."""
+    found = (
+        query_vault(view, user)
+        for (user,), account in VAULTS.items(view.store, after=after(start_after))
+        if account.collateral or not with_collateral
+    )
     return page(found, limit)
 
 
@@ -192,10 +196,11 @@ def query_links(view: View) -> tuple[Lending, ...]:
     return tuple(query_link(view, name) for (name,), _ in LINKS.items(view.store))
 
 
-def query_validators(view: View, consumer: str, limit: str = "", start_after: str = "") -> tuple[Known, ...]:
-    """List the validators of a consumer, with what is lent to them."""
+def query_validators(view: View, consumer: str, limit: str = "", start_after: str = "", state: str = "") -> tuple[Known, ...]:
+    """List the validators of a consumer, with what is lent to them; all, or those of one state."""
     histories = HISTORIES.items(view.store, consumer, after=after(start_after))
-    return page((_known(view, consumer, validator) for (validator,), _ in histories), limit)
+    found = (_known(view, consumer, validator) for (validator,), _ in histories)
+    return page((each for each in found if state in ("", each.state)), limit)
 
 
 def _known(view: View, consumer: str, validator: str) -> Known:
