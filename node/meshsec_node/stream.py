@@ -41,12 +41,11 @@ async def stream(runner: Runner, since: tuple[int, int]) -> AsyncIterator[bytes]
     height = min(height, runner.replica.height)
     yield b": events\n\n"
     while not runner.stopping.is_set():
-        for line in _block(runner, height, index):
-            yield line
+        if told := _block(runner, height, index):
+            yield told
         while height < runner.replica.height and not runner.stopping.is_set():
             height += 1
-            for line in _block(runner, height, -1):
-                yield line
+            yield _block(runner, height, -1)
         index = 2**30
         if not await runner.news(height, KEEP_ALIVE_SECONDS):
             if runner.replica.halted is not None:
@@ -54,14 +53,16 @@ async def stream(runner: Runner, since: tuple[int, int]) -> AsyncIterator[bytes]
             yield b": still here\n\n"
 
 
-def _block(runner: Runner, height: int, after: int) -> Iterator[bytes]:
-    """Spell what a block holds behind an index."""
+def _block(runner: Runner, height: int, after: int) -> bytes:
+    """Spell what a block holds behind an index, in one piece: what is sent costs by the piece, here and where it is read."""
     results = runner.replica.results(height)
     if results is None:
-        return
-    for number, (kind, fields) in enumerate(_entries(runner, results)):
-        if number > after:
-            yield b"id: %d-%d-%d\nevent: %s\ndata: %s\n\n" % (GENERATION, height, number, kind.encode(), codec.encode(fields))
+        return b""
+    return b"".join(
+        b"id: %d-%d-%d\nevent: %s\ndata: %s\n\n" % (GENERATION, height, number, kind.encode(), codec.encode(fields))
+        for number, (kind, fields) in enumerate(_entries(runner, results))
+        if number > after
+    )
 
 
 def _entries(runner: Runner, results: Results) -> Iterator[tuple[str, dict[str, Any]]]:
