@@ -31,6 +31,7 @@ from meshsec_core.ibc.connection import (
     ConnectionOpenInit,
     ConnectionOpenTry,
 )
+from meshsec_core.ibc.echo import ECHO
 from meshsec_core.ibc.module import IBC
 from meshsec_core.ibc.packet import Acknowledgement, RecvPacket
 from meshsec_core.ibc.tendermint import PROOF_SPECS
@@ -73,7 +74,9 @@ UNBONDING_PERIOD = 21 * DAY
 DRIFT = 30 * SECOND
 TIMEOUT = 600 * SECOND
 
-MODULES: tuple[Module[Any], ...] = (BANK, IBC, TRANSFER, PROBE)
+MODULES: tuple[Module[Any], ...] = (BANK, IBC, TRANSFER, ECHO, PROBE)
+VERSIONS = {"transfer": "ics20-1", "echo": "echo-1", "probe": "probe-1"}
+"""What the applications speak if nothing is said."""
 
 
 class IbcChain(Chain):
@@ -297,7 +300,7 @@ class Rig:
         a.port = b.port = port
         opening = ChannelOpenInit(port, ordering, a.connection, port, version)
         a.channel = attribute(a.chain.send("relayer", opening), "channel_open_init", "channel_id")
-        answer = self.channel_try(ordering, "ics20-1" if port == "transfer" else "probe-1")
+        answer = self.channel_try(ordering, VERSIONS[port])
         b.channel = attribute(b.chain.send("relayer", answer), "channel_open_try", "channel_id")
         a.chain.send("relayer", self.channel_ack(answer.counterparty_version))
         b.chain.send("relayer", self.channel_confirm())

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from meshsec_core.ibc.echo import ECHO
 from meshsec_core.ibc.module import IBC
 from meshsec_core.ibc.transfer import TRANSFER
 from meshsec_core.kernel import codec
@@ -42,7 +43,7 @@ READ_BYTES = 16 * 1_048_576
 OK = ""
 """Code of a receipt whose messages all took effect."""
 
-MODULES = (AUTH, BANK, STAKING, SLASHING, MINT, DISTRIBUTION, GOV, IBC, TRANSFER)
+MODULES = (AUTH, BANK, STAKING, SLASHING, MINT, DISTRIBUTION, GOV, IBC, TRANSFER, ECHO)
 """What every chain runs, in begin-block order; the models follow."""
 
 

@@ -10,7 +10,6 @@ from ibc_events import attributes, refused, sent, supply
 from ibc_rig import DAY, SECOND, Rig
 from meshsec_core.ibc.packet import send_packet
 from meshsec_core.ibc.transfer import (
-    DEFAULT_TIMEOUT,
     ESCROWS,
     SUCCESS,
     TRACES,
@@ -102,7 +101,21 @@ def test_events_tell_indexers_what_moved(rig: Rig) -> None:
 
 
 def test_a_transfer_without_a_timeout_gets_ten_minutes(rig: Rig) -> None:
-    assert transfer(rig).timeout_timestamp == rig.a.ctx.time + DEFAULT_TIMEOUT == rig.a.ctx.time + 600 * SECOND
+    assert transfer(rig).timeout_timestamp == rig.a.ctx.time + 600 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("named", "height", "wait"),
+    [
+        ({"timeout": 30 * SECOND}, Height(), 30 * SECOND),
+        ({"timeout": 30 * SECOND, "timeout_height": Height(1, 9_000)}, Height(1, 9_000), 30 * SECOND),
+        ({"timeout_height": Height(1, 9_000)}, Height(1, 9_000), None),
+    ],
+)
+def test_a_timeout_may_be_named_as_a_wait_from_now(rig: Rig, named: dict[str, Any], height: Height, wait: int | None) -> None:
+    packet = transfer(rig, **named)
+    assert packet.timeout_height == height
+    assert packet.timeout_timestamp == (0 if wait is None else rig.a.ctx.time + wait)
     assert transfer(rig, timeout_height=Height(1, 900)).timeout_timestamp == 0
 
 

@@ -26,6 +26,7 @@ from meshsec_core.ibc.paths import MAX_UINT64, raw_slot
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.store.overlay import Reader
+from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.ibc import (
     ORDER_ORDERED,
     Channel,
@@ -48,6 +49,8 @@ UNREADABLE_ACKNOWLEDGEMENT = "ibc/unreadable-acknowledgement"
 EMPTY_ACKNOWLEDGEMENT = "ibc/empty-acknowledgement"
 
 MAX_DATA_BYTES = 262_144
+DEFAULT_TIMEOUT = 600 * SECOND
+"""From the block time of the sending chain, if whoever sends names no timeout."""
 RECEIPT = b"\x01"
 CALLBACK_ERROR = "ibccallbackerror-"
 """Put before the type of events that a refused callback had emitted: it happened, and was undone."""
@@ -107,6 +110,20 @@ def elapsed(packet: Packet, height: Height, time: int) -> bool:
     """Tell whether a packet's timeout has been reached at a height and time (nanoseconds) of its destination."""
     by_height = not packet.timeout_height.is_zero and height >= packet.timeout_height
     return by_height or 0 < packet.timeout_timestamp <= time
+
+
+def timeout_time(ctx: Ctx, height: Height, time: int, wait: int) -> int:
+    """Return the time at which a packet is to time out: the one that is named, or a wait from now; 0 if only a height is named.
+
+    Args:
+        ctx: the sending chain's; its block time stands for the destination's, which is close.
+        height: timeout height of the destination, zero for none.
+        time: nanoseconds, 0 for none.
+        wait: nanoseconds from now, 0 for none; ten minutes if nothing is named at all.
+    """
+    if time or (wait == 0 and not height.is_zero):
+        return time
+    return ctx.time + (wait or DEFAULT_TIMEOUT)
 
 
 def check_packet(packet: Packet) -> None:

@@ -18,7 +18,7 @@ from meshsec_core.kernel.crypto import account, bech32_decode
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.kernel.store.windows import Map
-from meshsec_core.kernel.types import SECOND, Address, Denom
+from meshsec_core.kernel.types import Address, Denom
 from meshsec_core.kernel.wire.ibc import Height, Packet, escrow_address, voucher_denom
 from meshsec_core.modules import bank
 from meshsec_core.runtime.module import Ctx, Module, Msg, Port, View
@@ -35,8 +35,6 @@ TOO_LONG = "transfer/too-long"
 PORT = "transfer"
 VERSION = "ics20-1"
 VOUCHER = "ibc/"
-DEFAULT_TIMEOUT = 600 * SECOND
-"""From the block time of the sending chain, if a transfer names no timeout."""
 MAX_RECEIVER = 2_048
 MAX_MEMO = 32_768
 MAX_DENOM = 1_024
@@ -70,8 +68,10 @@ class Transfer(Msg, frozen=True, tag="transfer/Transfer"):
     timeout_height: Height = Height()
     """Of the other chain; zero for none."""
     timeout_timestamp: int = 0
-    """Block time of the other chain in nanoseconds; 0 for none, and ten minutes from now if there is no timeout height either."""
+    """Block time of the other chain in nanoseconds; 0 for none."""
     memo: str = ""
+    timeout: int = 0
+    """From now, in nanoseconds, if no timestamp is named; ten minutes if no timeout is named at all."""
 
 
 class TokenPacket(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -146,9 +146,7 @@ def transfer(ctx: Ctx, msg: Transfer) -> None:
     else:
         _hold(ctx, msg.channel, ctx.signer, msg.denom, msg.amount)
     tokens = TokenPacket(str(msg.amount), path, msg.receiver, ctx.signer, msg.memo)
-    timeout = msg.timeout_timestamp
-    if timeout == 0 and msg.timeout_height.is_zero:
-        timeout = ctx.time + DEFAULT_TIMEOUT
+    timeout = ibc_packet.timeout_time(ctx, msg.timeout_height, msg.timeout_timestamp, msg.timeout)
     ibc_packet.send_packet(ctx, PORT, msg.channel, codec.encode(tokens), msg.timeout_height, timeout)
     ctx.emit("ibc_transfer", sender=ctx.signer, receiver=msg.receiver, amount=msg.amount, denom=msg.denom, memo=msg.memo)
     ctx.emit("message", module="transfer")
