@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from meshsec_core.kernel.store.overlay import Empty, Overlay
 
-KEYS = st.sampled_from(["a", "a/", "a/b", "a/b/c", "a/c", "ab", "b", "b/a", "b/é", "c"])
+KEYS = st.sampled_from(["a", "a/", "a/b", "a/b/c", "a/c", "ab", "b", "b/a", "b/~", "c"])
 PREFIXES = st.sampled_from(["", "a", "a/", "a/b", "b", "b/", "z"])
 STEPS = st.one_of(
     st.tuples(st.just("set"), KEYS, st.binary(min_size=1, max_size=2)),
