@@ -1,6 +1,6 @@
 """A typed client of one chain. Synchronous; runs over HTTP, or over any transport that answers the same paths."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -236,9 +236,13 @@ class Client:
         """Make blocks now; return the height."""
         return int(self.post("/v1/dev/mine", {"blocks": blocks})["height"])
 
-    def fault(self, kind: str, validator: str) -> None:
-        """Make a validator misbehave: `down`, or `double-sign` once."""
-        self.post("/v1/dev/fault", {"kind": kind, "validator": validator})
+    def fault(self, kind: str, validator: str, **parameters: str) -> None:
+        """Make a validator misbehave: a kind of fault and what it takes, such as `delay="500ms"` for `slow`."""
+        self.post("/v1/dev/fault", {"kind": kind, "validator": validator, **parameters})
+
+    def partition(self, *groups: Sequence[str]) -> None:
+        """Let messages pass only inside groups of validators; whoever is in none forms a last group."""
+        self.post("/v1/dev/partition", {"groups": [list(group) for group in groups]})
 
     def heal(self, validator: str | None = None) -> None:
         """End the faults of one validator, or of all."""

@@ -363,10 +363,16 @@ class Mode(Shape):
 
 
 class Fault(Shape):
-    """Which validator misbehaves, and how."""
+    """Which validator misbehaves, and how; further fields are parameters of the kind."""
 
     kind: str = Field(examples=["double-sign"])
     validator: str = Field(examples=["val-0"])
+
+
+class Partition(Shape):
+    """Between which validators messages pass."""
+
+    groups: list[list[str]] = Field(examples=[[["val-0", "val-1"], ["val-2", "val-3"]]])
 
 
 class Heal(Shape):

@@ -1,4 +1,7 @@
-"""Routes that only a development chain serves: sign for a named user, make blocks, move the clock, break and heal validators."""
+"""Routes that only a development chain serves: sign for a named user, make blocks, move the clock.
+
+Those that need no waiting are views (`views/faults.py`), so that simulated chains serve them too.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -6,7 +9,6 @@ import msgspec
 
 from meshsec_core.kernel.crypto import sha256
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.replica.replica import UNKNOWN_VALIDATOR
 from meshsec_node.runner import Runner
 from meshsec_node.settings import BlockMode
 from meshsec_node.views.chain import receipt_fields
@@ -44,19 +46,6 @@ class Mode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: BlockMode
     block_time: str | None = None
     """Duration such as `500ms`, for interval mode."""
-
-
-class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of `fault`."""
-
-    kind: str
-    validator: str
-
-
-class Heal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of `heal`; without a validator all of them."""
-
-    validator: str | None = None
 
 
 def _nanoseconds(name: str, text: str) -> int:
@@ -122,28 +111,6 @@ async def block_mode(runner: Runner, request: Request) -> Reply:
     return Reply({"block_mode": runner.block_mode, "block_time": runner.block_time})
 
 
-async def fault(runner: Runner, request: Request) -> Reply:
-    """Make a validator of this chain misbehave: `down`, or `double-sign` once."""
-    asked = read_body(request.body, Fault)
-    runner.fault(asked.kind, _own(runner, asked.validator))
-    return Reply({"fault": asked.kind, "validator": asked.validator})
-
-
-def _own(runner: Runner, name: str) -> str:
-    """Return the name of a validator of this chain without the chain's."""
-    home, slash, validator = name.rpartition("/")
-    if slash and home != runner.aliases.chain.name:
-        raise Rejected(UNKNOWN_VALIDATOR, validator=name[:100], chain=runner.aliases.chain.name)
-    return validator
-
-
-async def heal(runner: Runner, request: Request) -> Reply:
-    """End the faults of one validator, or of all."""
-    asked = read_body(request.body, Heal)
-    runner.heal(None if asked.validator is None else _own(runner, asked.validator))
-    return Reply({"healed": asked.validator or "all"})
-
-
 Order = Callable[[Runner, Request], Awaitable[Reply]]
 
 ORDERS: Mapping[tuple[str, str], tuple[Order, str]] = {
@@ -152,7 +119,5 @@ ORDERS: Mapping[tuple[str, str], tuple[Order, str]] = {
     ("GET", "/v1/dev/clock"): (show_clock, ""),
     ("POST", "/v1/dev/clock"): (clock, "Clock"),
     ("POST", "/v1/dev/block-mode"): (block_mode, "Mode"),
-    ("POST", "/v1/dev/fault"): (fault, "Fault"),
-    ("POST", "/v1/dev/heal"): (heal, "Heal"),
 }
 """(method, path) to what is done and the schema of the body."""

@@ -4,8 +4,9 @@ Everything here runs on one asyncio loop; only the signatures of batches are ver
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -86,12 +87,9 @@ class Runner:
 
     def reasons(self) -> list[str]:
         """Return why the chain is not ready; empty if it makes blocks."""
+        found = self.replica.reasons()
         if self.replica.halted is not None:
-            return [f"halted: {self.replica.halted}"]
-        found = []
-        present, total = self.replica.voting_power()
-        if 3 * present <= 2 * total:
-            found.append(f"validators with {present} of {total} power are up; a block needs more than two thirds")
+            return found
         if self.replica.height == 0 and self.mode is not BlockMode.MANUAL:
             found.append("no block yet")
         if self.replica.deciding and self._loop.time() - self._begun > STALLED_SECONDS:
@@ -296,11 +294,15 @@ class Runner:
     def _keep_clock(self) -> None:
         self._storage.apply([Write(Table.META, CLOCK_KEY, str(self.clock.offset).encode())])
 
-    def fault(self, kind: str, validator: str) -> None:
+    def fault(self, kind: str, validator: str, parameters: Mapping[str, Any]) -> None:
         """Make a validator misbehave; see `Replica.fault`."""
-        self.replica.fault(kind, validator)
+        self.replica.fault(kind, validator, parameters)
 
-    def heal(self, validator: str | None) -> None:
+    def partition(self, groups: Sequence[Sequence[str]]) -> None:
+        """Let messages pass only inside groups of validators; see `Replica.partition`."""
+        self._follow(carry_out(self.replica, self._storage, self.replica.partition(groups), self.clock.now()))
+
+    def heal(self, validator: str | None = None) -> None:
         """End the faults of one validator or of all; see `Replica.heal`."""
         self._follow(carry_out(self.replica, self._storage, self.replica.heal(validator), self.clock.now()))
 

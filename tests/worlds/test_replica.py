@@ -6,15 +6,12 @@ from collections import deque
 import pytest
 from msgspec.structs import replace
 
-from meshsec.world.sim_chain import SimChain
 from meshsec_core.consensus.guard import STEP_PROPOSE
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.merkle.ics23 import verify_absence, verify_value
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.hashes import vote_sign_bytes
 from meshsec_core.kernel.wire.tendermint import FLAG_ABSENT, FLAG_COMMIT, PRECOMMIT, CommitSig
-from meshsec_core.modules import bank
-from meshsec_core.modules.bank import Send
 from meshsec_core.modules.staking.history import UPDATE_DELAY
 from meshsec_core.modules.staking.module import Delegate
 from meshsec_core.modules.staking.state import get_validator
@@ -25,43 +22,10 @@ from meshsec_core.replica.history import read_log
 from meshsec_core.replica.pool import EvidencePool
 from meshsec_core.replica.replica import Replica
 from meshsec_core.replica.storage import MemoryStorage, Table
-from meshsec_core.runtime.module import Msg
-from meshsec_core.runtime.tx import make_tx
 from meshsec_sdk import names
-from meshsec_sdk.mesh_file import USER_COINS, MeshSpec, consensus_keys, genesis_of, topology
+from meshsec_sdk.mesh_file import USER_COINS, consensus_keys, genesis_of, topology
 from meshsec_sdk.models import load_models
-
-PAIR = topology("pair")
-START = genesis_of(PAIR, "osmosis").time
-
-
-class Rig:
-    """A chain and its clock."""
-
-    def __init__(self, mesh: MeshSpec = PAIR) -> None:
-        self.chain = SimChain(mesh.chain("osmosis"), genesis_of(mesh, "osmosis"), mesh)
-        self.now = START
-
-    @property
-    def replica(self) -> Replica:
-        return self.chain.replica
-
-    def blocks(self, count: int) -> None:
-        for _ in range(count):
-            self.now += SECOND
-            assert self.chain.make_block(self.now), self.chain.reasons()
-
-    def send(self, amount: int, sequence: int) -> bytes:
-        bob = names.address("bob", self.chain.spec.names)
-        return self.submit(Send(bob, self.replica.genesis.denom, amount), sequence)
-
-    def submit(self, msg: Msg, sequence: int) -> bytes:
-        genesis = self.replica.genesis
-        key = names.key_of("alice", "osmosis")
-        return self.replica.submit(make_tx(key, genesis.prefix, genesis.chain_id, sequence, (msg,)))
-
-    def bobs(self) -> int:
-        return bank.balance(self.replica.state, names.address("bob", self.chain.spec.names), self.replica.genesis.denom)
+from one_chain import Rig
 
 
 def test_four_validators_make_blocks_that_all_of_them_sign() -> None:
@@ -205,10 +169,13 @@ def test_with_a_third_of_the_power_down_the_chain_stops_says_why_and_resumes_aft
     for name in ("val-0", "val-1"):
         rig.replica.fault("down", name)
     assert not rig.chain.make_block(rig.now + SECOND)
-    assert rig.chain.reasons() == ["validators with 2000000000 of 4000000000 power are up; more than two thirds are needed"]
+    assert rig.chain.reasons() == [
+        "only 2000000000 of 4000000000 power can vote together, more than two thirds are needed; "
+        "down: val-0 (1000000000), val-1 (1000000000)"
+    ]
     assert rig.replica.height == 2
     rig.now += 2 * SECOND
-    rig.chain.heal(None, rig.now)
+    rig.chain.heal()
     assert rig.replica.height == 3
     rig.blocks(2)
     assert rig.replica.height == 5

@@ -5,7 +5,7 @@ Scenario files, the command line and the manual are fed from here; none of them 
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, get_type_hints
 
@@ -14,6 +14,7 @@ import msgspec
 from meshsec.world.base import Chain, World
 from meshsec_core.app import MODULES
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.replica.faults import FAULTS, parameters
 from meshsec_core.runtime.module import Module, Msg
 from meshsec_core.security.models import MODELS
 from meshsec_sdk.located import suggestion
@@ -98,6 +99,24 @@ def arguments(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
         if param.required and param.name not in given:
             raise Rejected(MISSING, verb=verb.name, parameter=param.name, help=param.help)
     return {name: _value(known[name], value) for name, value in given.items()}
+
+
+def in_order(verb: Verb, words: Sequence[str]) -> dict[str, str]:
+    """Name what was typed: `name=value`, and values alone for the parameters that come next.
+
+    Raises:
+        Rejected: `verbs/unknown-parameter` for a value too many.
+    """
+    given: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            left = [param.name for param in verb.params if param.name not in given]
+            if not left:
+                raise Rejected(UNKNOWN_PARAMETER, verb=verb.name, parameter=word[:100], suggestion="")
+            name, value = left[0], word
+        given[name] = value
+    return given
 
 
 def spell(verb: Verb, given: Mapping[str, Any], chain: Chain) -> dict[str, Any]:
@@ -193,6 +212,17 @@ def _relayer_order(order: str) -> Callable[[World, Mapping[str, Any]], Any]:
     return lambda world, given: world.relayer(order, dict(given))
 
 
+def _fault_verb(kind: str) -> Verb:
+    """Derive the verb of a kind of fault."""
+    takes = tuple(Param(item.name, "text", f"{item.kind}: {item.help}", item.default is None) for item in parameters(kind))
+    help_text = inspect.getdoc(FAULTS[kind]) or ""
+
+    def act(world: World, given: Mapping[str, Any]) -> None:
+        world.fault(kind, given["validator"], **{name: value for name, value in given.items() if name != "validator"})
+
+    return Verb(f"fault.{kind}", help_text.partition("\n")[0], (*_target("validator", "such as `juno/val-0`"), *takes), act=act)
+
+
 _FILTER = (
     Param("kind", "text", "what the packet says: `transfer`, `stake`, `slash`…", required=False),
     Param("chain", "text", "the chain that sent it", required=False),
@@ -217,21 +247,19 @@ ACTIONS: tuple[Verb, ...] = (
     ),
     Verb("relay", "Carry packets and acknowledgements until nothing is in flight.", (), act=lambda w, _: w.relay()),
     Verb("settle", "Relay, pass an epoch, relay, until nothing changes; then check every law.", (), act=lambda w, _: w.settle()),
+    *(_fault_verb(kind) for kind in FAULTS),
     Verb(
-        "fault.down",
-        "Silence a validator: it neither hears nor votes.",
-        _target("validator", "such as `juno/val-0`"),
-        act=lambda w, a: w.fault("down", a["validator"]),
-    ),
-    Verb(
-        "fault.double-sign",
-        "Make a validator sign two blocks of one height, once.",
-        _target("validator", "such as `juno/val-0`"),
-        act=lambda w, a: w.fault("double-sign", a["validator"]),
+        "fault.partition",
+        "Let messages of a chain's validators pass only inside groups.",
+        (
+            Param("chain", "text", "such as `juno`"),
+            Param("groups", "text", "such as `val-0,val-1|val-2,val-3`; whoever is in none forms a last group"),
+        ),
+        act=lambda w, a: w.partition(a["chain"], [group.split(",") for group in a["groups"].replace(" ", "").split("|")]),
     ),
     Verb(
         "heal",
-        "End the faults of one validator, or of all.",
+        "End the faults of one validator, or all faults and partitions.",
         (Param("validator", "text", "such as `juno/val-0`; all if left out", required=False),),
         act=lambda w, a: w.heal(a.get("validator")),
     ),

@@ -6,7 +6,7 @@ back.
 
 Laws: a validator prevotes and precommits at most once per round; once locked it prevotes another block only on proof of a later
 polka (L28); it never unlocks on a quorum of nil; it decides only a block it knows to be valid, on a quorum of precommits of one
-round.
+round. A machine that starts again and hears what it signed holds the lock that its precommits speak of.
 
 Three liberties that keep the proof: a known block serves the rules of every round, whichever round's proposal brought it (a polka
 implies that an honest validator saw the proposal); only votes count towards skipping to a later round; proposals whose
@@ -199,6 +199,8 @@ def _voted(state: State, event: Voted) -> Transition:
         effects = (Conflict(event.kind, number, index, tally.votes[index], block),)
     ballot = _change(ballot, prevotes=tally) if is_prevote else _change(ballot, precommits=tally)
     state = _change(state, ballots={**state.ballots, number: ballot})
+    if index == state.me and not is_prevote and block is not None:
+        state = _remember(state, number, block)
     if not is_prevote and _decides(state, ballot, block):  # L49
         return _decide(state, number, block, effects)
     if state.round < 0:
@@ -209,6 +211,15 @@ def _voted(state: State, event: Voted) -> Transition:
     if is_quorum(tally.power, roster.total_power):
         return _advance(state, effects)
     return state, effects
+
+
+def _remember(state: State, number: int, block: BlockId) -> State:
+    """Hold what an own precommit says (L38 to L43): news only for a machine that has started again and hears what it signed."""
+    if number > state.locked_round:
+        state = _change(state, locked_round=number, locked_block=block)
+    if number > state.valid_round:
+        state = _change(state, valid_round=number, valid_block=block)
+    return state
 
 
 def _proposed(state: State, event: Proposed) -> Transition:

@@ -18,6 +18,10 @@ class Proposed(msgspec.Struct, frozen=True):
 Message = Proposed | Vote
 
 
+ARRIVAL = "arrival"
+"""Kind of the timer after which others hear what a slow validator said; its `round` is the number of what was said."""
+
+
 class Timer(msgspec.Struct, frozen=True):
     """A voter's timeout: consensus address, height, round, and what it waits for."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 from msgspec.structs import replace
 
 from meshsec_core.consensus.commits import make_commit
@@ -16,11 +17,23 @@ from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.kernel.wire.hashes import proposal_sign_bytes, vote_sign_bytes
 from meshsec_core.kernel.wire.tendermint import PRECOMMIT, PREVOTE, Block, BlockId, Commit, PartSetHeader, Proposal, Vote
 from meshsec_core.replica.chain import MILLISECOND, Tip, seal
-from meshsec_core.replica.events import Deliver, SetTimer, Timer
+from meshsec_core.replica.events import ARRIVAL, Deliver, SetTimer, Timer
 from meshsec_core.replica.events import Proposed as Message
+from meshsec_core.replica.faults import DOUBLE_SIGN
+from meshsec_core.replica.quorum import Groups, hears
 from meshsec_core.replica.voter import Voter
 
 STEPS = {PREVOTE: STEP_PREVOTE, PRECOMMIT: STEP_PRECOMMIT}
+
+
+class Said(msgspec.Struct, frozen=True):
+    """Something genuine that was said at this height, known by its number from then on."""
+
+    speaker: bytes
+    """Consensus address."""
+    event: StepEvent
+    vote: Vote | None = None
+    """If it is one."""
 
 
 class Height:
@@ -30,23 +43,32 @@ class Height:
         self,
         tip: Tip,
         voters: tuple[Voter, ...],
-        build: Callable[[bytes], Block],
+        build: Callable[[Voter], Block],
         accepts: Callable[[Block], bool],
         verify: Verify,
     ) -> None:
         self.tip = tip
         self.number = tip.height + 1
         self._voters = voters
+        self._by_address = {voter.address: voter for voter in voters}
+        for voter in voters:
+            voter.state, voter.missed = None, []
         self._build = build
         self._accepts = accepts
         self._verify = verify
         self._verdicts: dict[BlockId, bool] = {}
-        self._heard: list[StepEvent] = []
+        self._said: list[Said] = []
+        self._held: dict[int, None] = {}
+        """Numbers of what slow validators said and nobody else has heard yet."""
+        self._rivals: dict[int, None] = {}
+        """Numbers of proposals that are not the first of their round."""
+        self.groups: Groups = {}
         self.now = 0
         self.blocks: dict[BlockId, Block] = {}
         self._sealed: dict[Block, tuple[BlockId, bytes]] = {}
         self.decision: Decide | None = None
-        self.votes: dict[tuple[int, int, int], tuple[Vote, ...]] = {}
+        self._decider: Voter | None = None
+        self._cast_votes: dict[tuple[int, int, int], tuple[Vote, ...]] = {}
         """Votes by (kind, round, position), one for each block or nil: an equivocator counts towards all it voted for."""
         self.conflicts: list[tuple[Vote, Vote]] = []
         self._proposals: list[Message] = []
@@ -58,27 +80,59 @@ class Height:
     def join(self, voter: Voter) -> None:
         """Let a voter take part: it starts, and hears what has been said at this height."""
         voter.state = State(self.tip.validators, self.tip.validators.index_of(voter.address))
+        voter.missed = list(range(len(self._said)))
         self._feed(voter, Start())
-        for event in self._heard:
-            self._feed(voter, event)
+        self.spread()
 
     def deliver(self, wave: Deliver) -> None:
-        """Verify each message once and tell every voter that is up; what does not verify is dropped."""
-        heard: list[StepEvent] = [self._proposed(message.proposal) for message in wave.proposals if self._is_genuine(message)]
-        heard += [Voted(vote.kind, vote.round, vote.index, choice_of(vote.block_id)) for vote in wave.votes if self._counts(vote)]
-        self._heard += heard
+        """Verify each message once and tell every voter that it reaches; what does not verify is dropped."""
+        before = len(self._said)
+        for message in wave.proposals:
+            if self._is_genuine(message):
+                self._say(Said(message.proposer, self._proposed(message.proposal)))
+        for vote in wave.votes:
+            if self._counts(vote):
+                self._say(Said(vote.address, Voted(vote.kind, vote.round, vote.index, choice_of(vote.block_id)), vote))
         for voter in self._voters:
-            if not voter.down:
-                for event in heard:
-                    self._feed(voter, event)
+            voter.missed += range(before, len(self._said))
+        self.spread()
 
     def fire(self, timer: Timer) -> None:
-        """Let a voter lose patience."""
+        """Let a voter lose patience, or what a slow one said arrive."""
+        if timer.kind == ARRIVAL:
+            self._held.pop(timer.round, None)
+            self.spread()
+            return
+        voter = self._by_address.get(timer.voter)
+        if voter is not None and voter.state is not None and voter.conduct.up:
+            self._feed(voter, TimedOut(TimerKind(timer.kind), timer.round))
+
+    def release(self, speaker: bytes) -> None:
+        """Let everything arrive that a validator said."""
+        self._held = {number: None for number in self._held if self._said[number].speaker != speaker}
+
+    def spread(self) -> None:
+        """Tell every voter that is up what reaches it and what it has not heard, in the order in which it was said."""
         for voter in self._voters:
-            if voter.address == timer.voter and voter.state is not None and not voter.down:
-                self._feed(voter, TimedOut(TimerKind(timer.kind), timer.round))
+            if voter.state is None or not voter.conduct.up or not voter.missed:
+                continue
+            heard = voter.missed
+            if self._held or self.groups:
+                heard = [number for number in heard if self._reaches(number, voter)]
+            voter.missed = [number for number in voter.missed if number not in heard] if len(heard) < len(voter.missed) else []
+            for number in self._as_heard(voter, heard):
+                self._feed(voter, self._said[number].event)
 
     # outputs
+
+    @property
+    def round(self) -> int:
+        """The latest round that a voter is in; -1 before anyone is."""
+        return max((voter.state.round for voter in self._voters if voter.state is not None), default=-1)
+
+    def is_member(self, voter: Voter) -> bool:
+        """Tell whether a voter votes at this height."""
+        return voter.address in self._by_address
 
     def take_wave(self) -> tuple[Deliver | None, list[SetTimer]]:
         """Return what was said and scheduled since the last call."""
@@ -94,12 +148,36 @@ class Height:
         return sealed
 
     def commit_of(self, decision: Decide) -> Commit:
-        """Build the commit from all precommits heard in the deciding round."""
-        heard = [cast for (kind, number, _), cast in self.votes.items() if kind == PRECOMMIT and number == decision.round]
-        votes = [vote for cast in heard for vote in cast]
+        """Build the commit from all precommits of the deciding round that the first to decide has heard."""
+        missed = () if self._decider is None else self._decider.missed
+        heard = [said.vote for number, said in enumerate(self._said) if said.vote is not None and number not in missed]
+        votes = [vote for vote in heard if vote.kind == PRECOMMIT and vote.round == decision.round]
         return make_commit(self.tip.validators, self.number, decision.round, decision.block, votes)
 
     # messages
+
+    def _say(self, said: Said) -> None:
+        number, event = len(self._said), said.event
+        if isinstance(event, Proposed):
+            earlier = (other.event for other in self._said if isinstance(other.event, Proposed))
+            if any(other.round == event.round and other.block != event.block for other in earlier):
+                self._rivals[number] = None
+        self._said.append(said)
+        speaker = self._by_address.get(said.speaker)
+        if speaker is not None and speaker.conduct.lateness:
+            self._held[number] = None
+            self._timers.append(SetTimer(Timer(said.speaker, self.number, number, ARRIVAL), speaker.conduct.lateness))
+
+    def _reaches(self, number: int, hearer: Voter) -> bool:
+        speaker = self._said[number].speaker
+        return speaker == hearer.address or (number not in self._held and hears(self.groups, speaker, hearer.address))
+
+    def _as_heard(self, voter: Voter, numbers: list[int]) -> list[int]:
+        """Let every other validator hear rival proposals first: the best that a double proposer can do to split the vote."""
+        position = self.tip.validators.index_of(voter.address)
+        if not self._rivals or position is None or position % 2 == 0:
+            return numbers
+        return sorted(numbers, key=lambda number: number not in self._rivals)
 
     def _is_genuine(self, message: Message) -> bool:
         if message.proposal.height != self.number or self.seal(message.block)[0] != message.proposal.block_id:
@@ -119,11 +197,12 @@ class Height:
         except Rejected:
             return False
         place = (vote.kind, vote.round, vote.index)
-        cast = self.votes.get(place, ())
-        if all(vote.block_id != other.block_id for other in cast):
-            self.votes[place] = (*cast, vote)
-            if cast:
-                self.conflicts.append((cast[0], vote))
+        cast = self._cast_votes.get(place, ())
+        if any(vote.block_id == other.block_id for other in cast):
+            return False
+        self._cast_votes[place] = (*cast, vote)
+        if cast:
+            self.conflicts.append((cast[0], vote))
         return True
 
     def _proposed(self, proposal: Proposal) -> Proposed:
@@ -137,6 +216,8 @@ class Height:
         if voter.state is None:
             return
         voter.state, effects = step(voter.state, event)
+        if voter.conduct.forgets:
+            voter.state = replace(voter.state, locked_round=-1, locked_block=None, valid_round=-1, valid_block=None)
         for effect in effects:
             match effect:
                 case Cast():
@@ -147,26 +228,45 @@ class Height:
                 case Propose():
                     self._propose(voter, effect)
                 case Decide():
-                    self._decide(effect)
+                    self._decide(voter, effect)
                 case _:
                     pass  # conflicts are found where votes are counted, once for all voters
 
-    def _decide(self, decision: Decide) -> None:
-        if self.decision is not None and self.decision.block != decision.block:
+    def _decide(self, voter: Voter, decision: Decide) -> None:
+        if self.decision is None:
+            self.decision, self._decider = decision, voter
+        elif self.decision.block != decision.block:
             raise InvariantViolated(f"two blocks are decided at height {self.number}")
-        self.decision = self.decision or decision
 
     # signatures
 
     def _propose(self, voter: Voter, wish: Propose) -> None:
-        block = self._build(voter.address) if wish.block is None else self.blocks[wish.block]
-        identity = self.seal(block)[0]
-        proposal = Proposal(self.number, wish.round, wish.pol_round, identity, self._time_after(block.header.time))
-        sign_bytes = proposal_sign_bytes(self.tip.chain_id, proposal)
-        signed = voter.sign(self.number, wish.round, STEP_PROPOSE, sign_bytes, proposal.time)
-        if signed is not None:
-            time, signature = signed
-            self._proposals.append(Message(replace(proposal, time=time, signature=signature), block, voter.address))
+        block = self._build(voter) if wish.block is None else self.blocks[wish.block]
+        proposal = self._proposal(voter, wish, block)
+        signed = voter.sign(
+            self.number, wish.round, STEP_PROPOSE, proposal_sign_bytes(self.tip.chain_id, proposal), proposal.time
+        )
+        if signed is None:
+            return
+        time, signature = signed
+        self._proposals.append(Message(replace(proposal, time=time, signature=signature), block, voter.address))
+        if voter.conduct.doubles == STEP_PROPOSE and wish.block is None:
+            voter.spend(DOUBLE_SIGN, self.number)
+            rival = self._rival(block)
+            proposal = self._proposal(voter, wish, rival)
+            signature = voter.key.sign(proposal_sign_bytes(self.tip.chain_id, proposal))
+            self._proposals.append(Message(replace(proposal, signature=signature), rival, voter.address))
+
+    def _proposal(self, voter: Voter, wish: Propose, block: Block) -> Proposal:
+        time = self._time_after(voter, block.header.time)
+        return Proposal(self.number, wish.round, wish.pol_round, self.seal(block)[0], time)
+
+    def _rival(self, block: Block) -> Block:
+        """Return another valid block: the same in the name of the next validator of the set, if there is one."""
+        roster = self.tip.validators.roster
+        position = self.tip.validators.index_of(block.header.proposer_address) or 0
+        other = roster.addresses[(position + 1) % len(roster.addresses)]
+        return replace(block, header=replace(block.header, proposer_address=other))
 
     def _cast(self, voter: Voter, wish: Cast) -> None:
         vote = self._vote(voter, wish, wish.block)
@@ -175,14 +275,14 @@ class Height:
             return
         time, signature = signed
         self._votes.append(replace(vote, time=time, signature=signature))
-        if voter.double_signs and wish.block is not None and wish.kind == PRECOMMIT:
-            voter.double_signs = False
+        if voter.conduct.doubles == STEPS[wish.kind] and wish.block is not None:
+            voter.spend(DOUBLE_SIGN, self.number)
             other = self._vote(voter, wish, _conflicting(wish.block))
             self._votes.append(replace(other, signature=voter.key.sign(self._sign_bytes(other))))
 
     def _vote(self, voter: Voter, wish: Cast, choice: Choice) -> Vote:
         known = self.blocks.get(choice) if choice is not None else None
-        time = self._time_after(self.tip.time if known is None else known.header.time)
+        time = self._time_after(voter, self.tip.time if known is None else known.header.time)
         index = self.tip.validators.index_of(voter.address)
         if index is None:
             raise InvariantViolated("a voter outside the set voted")
@@ -191,8 +291,8 @@ class Height:
     def _sign_bytes(self, vote: Vote) -> bytes:
         return vote_sign_bytes(self.tip.chain_id, vote.kind, vote.height, vote.round, choice_of(vote.block_id), vote.time)
 
-    def _time_after(self, time: int) -> int:
-        return max(self.now, time + MILLISECOND)
+    def _time_after(self, voter: Voter, time: int) -> int:
+        return max(self.now + voter.conduct.shift, time + MILLISECOND)
 
 
 def _conflicting(block: BlockId) -> BlockId:

@@ -4,25 +4,30 @@ A wave is what voters sign in answer to one event. Its guards and its messages b
 hears it, so a crash at any instruction loses no lock and lets nobody sign twice: the height in progress is replayed from the log.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from meshsec_core.app import App, Executed, Receipt, Results, build_machine
 from meshsec_core.consensus.guard import LastSigned
 from meshsec_core.consensus.validators import ValidatorSet
 from meshsec_core.kernel import codec
-from meshsec_core.kernel.crypto import PrivateKey, Verify
+from meshsec_core.kernel.crypto import PrivateKey, Verify, sha256
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.kernel.store.state import State
 from meshsec_core.kernel.types import Address
 from meshsec_core.kernel.wire.tendermint import Block, SignedHeader
 from meshsec_core.replica.chain import Tip, advance, as_seen_by_app, build_block, check_block, genesis_tip
-from meshsec_core.replica.events import Committed, Deliver, Effect, Event, Fire, Halted, Persist, Tick
+from meshsec_core.replica.events import ARRIVAL, Committed, Deliver, Effect, Event, Fire, Halted, Persist, Tick
+from meshsec_core.replica.faults import read_fault
 from meshsec_core.replica.height import Height
 from meshsec_core.replica.history import BASE, History, commit_rows, log_row, read_log, tip_rows
 from meshsec_core.replica.mempool import Mempool
 from meshsec_core.replica.pool import EvidencePool
+from meshsec_core.replica.quorum import Groups, strongest_group, want_of_voters
 from meshsec_core.replica.storage import CORRUPT, Storage, Table, Write, height_key
 from meshsec_core.replica.voter import Voter
 from meshsec_core.runtime.genesis import Genesis
@@ -31,9 +36,12 @@ from meshsec_core.security.model import SecurityModel
 
 OTHER_GENESIS = "storage/other-genesis"
 UNKNOWN_VALIDATOR = "dev/unknown-validator"
-UNKNOWN_FAULT = "dev/unknown-fault"
+BAD_PARTITION = "dev/bad-partition"
 
-FAULTS = ("down", "double-sign")
+MANY_ROUNDS = 10
+"""From this round on a height in progress is a reason not to be ready."""
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 SILENT_EVENTS = frozenset({"mint", "rewards"})
 """Events of every block; all others make a further block worth while, so that what they announce can be proven."""
@@ -54,6 +62,7 @@ class Replica:
         self._mempool = Mempool(app)
         self._pool = EvidencePool(storage, app.machine.verify, self.history.validators, self._time_of)
         self._height: Height | None = None
+        self._groups: Groups = {}
         self._logged = 0
         self._proof_due = 0
         self.voters = tuple(Voter(name, key, _last_signed(storage, key)) for name, key in sorted(keys.items()))
@@ -133,42 +142,63 @@ class Replica:
             case Fire(timer) if self._height is not None and timer.height == self._height.number:
                 self._height.now = now
                 self._height.fire(timer)
-                entry = event
+                entry = event if timer.kind != ARRIVAL else None
             case _:
                 return []
         return self._flush(entry)
 
-    def fault(self, kind: str, validator: str) -> None:
-        """Make a validator hosted here misbehave until `heal`.
+    def fault(self, kind: str, validator: str, parameters: Mapping[str, Any] = _NONE) -> None:
+        """Make a validator hosted here misbehave from the height in progress on, until `heal` or a restart.
 
         Args:
-            kind: `down` (neither hears nor votes) or `double-sign` (once, at its next precommit for a block).
+            kind: as in `FAULTS`.
             validator: its name.
+            parameters: as the kind takes them.
 
         Raises:
-            Rejected: `dev/unknown-fault`, `dev/unknown-validator`.
+            Rejected: `dev/unknown-fault`, `dev/bad-fault`, `dev/unknown-validator`; nothing changes.
         """
-        voter = self._voter(validator)
-        match kind:
-            case "down":
-                voter.down = True
-            case "double-sign":
-                voter.double_signs = True
-            case _:
-                raise Rejected(UNKNOWN_FAULT, fault=kind, known=", ".join(FAULTS))
+        fault = read_fault(kind, parameters)
+        self._voter(validator).misbehave(kind, fault, self._tip.height + 1)
+
+    def partition(self, groups: Sequence[Sequence[str]]) -> list[Effect]:
+        """Let messages pass only inside groups of validators, until `heal` or a restart; whoever is in none forms a last group.
+
+        Raises:
+            Rejected: `dev/unknown-validator`, `dev/bad-partition` if somebody is in two groups; nothing changes.
+        """
+        members: dict[bytes, int] = {}
+        for number, names in enumerate(groups):
+            for name in names:
+                if members.setdefault(self._voter(name).address, number) != number:
+                    raise Rejected(BAD_PARTITION, validator=name, reason="in two groups")
+        self._groups = members
+        return self._regroup()
 
     def heal(self, validator: str | None = None) -> list[Effect]:
-        """End the faults of one validator or of all; those that were down catch up with the height in progress.
+        """End the faults of one validator, or all faults and the partition; everybody hears what was missed.
 
         Raises:
             Rejected: `dev/unknown-validator`.
         """
         chosen = self.voters if validator is None else (self._voter(validator),)
+        if validator is None:
+            self._groups = {}
         for voter in chosen:
-            revived, voter.down, voter.double_signs = voter.down, False, False
-            if revived and self._height is not None:
-                self._height.join(voter)
-        return self._flush(None) if self._height is not None and self.halted is None else []
+            revived = not voter.conduct.up
+            voter.heal()
+            if self._height is not None:
+                self._height.release(voter.address)
+                if revived and self._height.is_member(voter):
+                    self._height.join(voter)
+        return self._regroup()
+
+    def _regroup(self) -> list[Effect]:
+        if self._height is None or self.halted is not None:
+            return []
+        self._height.groups = self._groups
+        self._height.spread()
+        return self._flush(None)
 
     def _voter(self, name: str) -> Voter:
         for voter in self.voters:
@@ -183,9 +213,10 @@ class Replica:
         members = tuple(voter for voter in self.voters if tip.validators.index_of(voter.address) is not None)
         self._height = Height(tip, members, self._build, self._accepts, self.machine.verify)
         self._height.now = now
+        self._height.groups = self._groups
         for voter in members:
-            voter.state = None
-            if not voter.down:
+            voter.turn(self._height.number)
+            if voter.conduct.up:
                 self._height.join(voter)
         for _, raw in list(self._storage.scan(Table.WAL)):
             self._logged += 1
@@ -217,9 +248,14 @@ class Replica:
         self._logged += 1
         return Write(Table.WAL, height_key(self._logged), log_row(entry, height.seal))
 
-    def _build(self, proposer: bytes) -> Block:
-        txs = self.app.prepare_proposal(self._mempool.waiting())
-        return build_block(self._tip, txs, self._pool.waiting(), proposer)
+    def _build(self, voter: Voter) -> Block:
+        waiting, conduct = self._mempool.waiting(), voter.conduct
+        if conduct.shuns:
+            waiting = tuple(raw for raw in waiting if self.app.read(raw).tx.signer not in conduct.shuns)
+        block = build_block(self._tip, self.app.prepare_proposal(waiting), self._pool.waiting(), voter.address)
+        if conduct.bad_app_hash:
+            return replace(block, header=replace(block.header, app_hash=sha256(block.header.app_hash)))
+        return block
 
     def _accepts(self, block: Block) -> bool:
         try:
@@ -243,6 +279,8 @@ class Replica:
         rows += self._pool.add(height.conflicts)
         rows += [Write(Table.WAL, height_key(number), None) for number in range(1, self._logged + 1)]
         self._logged, self._height = 0, None
+        for voter in self.voters:
+            voter.turn(self._tip.height + 1)
         self._mempool.update(block.txs)
         if executed.results.receipts or self._announces(executed):
             self._proof_due = self._tip.height + 1
@@ -296,10 +334,18 @@ class Replica:
         return self.app.next_sequence(address)
 
     def voting_power(self) -> tuple[int, int]:
-        """Return (power of hosted validators that are up, total power) of the next set; consensus needs more than 2/3."""
+        """Return (power of the strongest group of hosted validators that are up, total power) of the next set."""
         members = self._tip.validators
-        positions = [members.index_of(voter.address) for voter in self.voters if not voter.down]
-        return sum(members.roster.powers[position] for position in positions if position is not None), members.total_power
+        return strongest_group(members, self.voters, self._groups)[1], members.total_power
+
+    def reasons(self) -> list[str]:
+        """Say why no block is made; empty if consensus can go on."""
+        if self.halted is not None:
+            return [f"halted: {self.halted}"]
+        found = [want_of_voters(self._tip.validators, self.voters, self._groups)]
+        if self._height is not None and self._height.round >= MANY_ROUNDS:
+            found.append(f"height {self._height.number} is in round {self._height.round} and not decided")
+        return [reason for reason in found if reason]
 
     def view(self, height: int | None = None) -> View:
         """Return what queries read; raises as `App.view`."""

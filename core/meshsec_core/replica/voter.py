@@ -1,4 +1,4 @@
-"""One validator hosted here: its key, its double-sign guard, and its vote machine for the height in progress.
+"""One validator hosted here: its key, its double-sign guard, its faults, and its vote machine for the height in progress.
 
 Each voter verifies, locks and signs on its own; that they share a process saves only repeated work, never a check.
 """
@@ -7,6 +7,7 @@ from meshsec_core.consensus.guard import LastSigned, guard, time_of
 from meshsec_core.consensus.step import State
 from meshsec_core.kernel.crypto import PrivateKey, address_of
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.replica.faults import HONEST, Fault, conduct_of
 
 
 class Voter:
@@ -17,12 +18,32 @@ class Voter:
         self.key = key
         self.address = address_of(key.public_key)
         self.last = last
-        self.down = False
-        """It neither hears nor says anything."""
-        self.double_signs = False
-        """It will sign a second, conflicting vote for the next block it precommits."""
+        self.conduct = HONEST
+        """How it behaves at the height in progress, or at the next one."""
         self.state: State | None = None
         """Its vote machine; None until it takes part in the height."""
+        self.missed: list[int] = []
+        """What has been said at this height and has not reached it, by number."""
+        self._faults: dict[str, tuple[Fault, int]] = {}
+
+    def misbehave(self, kind: str, fault: Fault, height: int) -> None:
+        """Begin a fault at a height; it takes the place of one of the same kind."""
+        self._faults[kind] = (fault, height)
+        self.turn(height)
+
+    def turn(self, height: int) -> None:
+        """Settle how it behaves at a height."""
+        self.conduct = conduct_of(self._faults.values(), height) if self._faults else HONEST
+
+    def spend(self, kind: str, height: int) -> None:
+        """End a fault that happens once."""
+        self._faults.pop(kind, None)
+        self.turn(height)
+
+    def heal(self) -> None:
+        """End all faults."""
+        self._faults.clear()
+        self.conduct = HONEST
 
     def sign(self, height: int, number: int, step: int, sign_bytes: bytes, time: int) -> tuple[int, bytes] | None:
         """Sign, or repeat what was signed for the same content; None if the guard forbids it.

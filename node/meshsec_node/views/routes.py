@@ -5,7 +5,7 @@ table.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -48,6 +48,15 @@ class Node(Protocol):
 
     def reasons(self) -> list[str]:
         """Return why the chain is not ready; empty if it is."""
+
+    def fault(self, kind: str, validator: str, parameters: Mapping[str, Any]) -> None:
+        """Make a validator misbehave; see `Replica.fault`."""
+
+    def partition(self, groups: Sequence[Sequence[str]]) -> None:
+        """Let messages pass only inside groups of validators; see `Replica.partition`."""
+
+    def heal(self, validator: str | None = None) -> None:
+        """End the faults of one validator, or all faults and the partition."""
 
 
 class Request(msgspec.Struct, frozen=True):

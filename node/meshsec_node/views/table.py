@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from meshsec_node.views import chain, state, txs
+from meshsec_node.views import chain, faults, state, txs
 from meshsec_node.views.routes import Route
 
 _HEIGHT: Mapping[str, str] = {"height": "State after this height; the latest by default."}
@@ -38,4 +38,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", "/v1/balances/{address}", state.balances, _HEIGHT, "Balances"),
     Route("GET", "/v1/mesh/{query:path}", state.model_query("mesh"), _ANY),
+    Route("POST", "/v1/dev/fault", faults.fault, takes="Fault", development=True),
+    Route("POST", "/v1/dev/partition", faults.partition, takes="Partition", development=True),
+    Route("POST", "/v1/dev/heal", faults.heal, takes="Heal", development=True),
 )

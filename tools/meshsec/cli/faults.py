@@ -1,19 +1,11 @@
 """Verbs that move a mesh's time and break it: advance, settle, fault, heal, crash."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from meshsec.cli.answer import HERE, Dir, Json
 from meshsec.cli.running import act
-
-
-class Kind(StrEnum):
-    """How a validator misbehaves."""
-
-    DOWN = "down"
-    DOUBLE_SIGN = "double-sign"
 
 
 def register(app: typer.Typer) -> None:
@@ -38,13 +30,17 @@ def settle(directory: Dir = HERE, json: Json = False) -> None:
 
 
 def fault(
-    kind: Annotated[Kind, typer.Argument(help="How the validator misbehaves.")],
-    target: Annotated[str, typer.Argument(help="A validator such as juno/val-0.")],
+    kind: Annotated[str, typer.Argument(help="How the validator misbehaves, such as down or slow; docs/faults.md lists all.")],
+    target: Annotated[str, typer.Argument(help="A validator such as juno/val-0; a chain for partition.")],
+    given: Annotated[list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="What the kind takes.")] = None,
     directory: Dir = HERE,
     json: Json = False,
 ) -> None:
-    """Make a validator misbehave: silence it, or have it sign two blocks of one height, once."""
-    act(directory, f"fault.{kind.value}", {"validator": target}, json=json)
+    """Make a validator misbehave, or cut the network between a chain's validators."""
+    from meshsec import verbs
+
+    verb = f"fault.{kind}"
+    act(directory, verb, verbs.in_order(verbs.find(verb), [target, *(given or [])]), json=json)
 
 
 def heal(
@@ -52,7 +48,7 @@ def heal(
     directory: Dir = HERE,
     json: Json = False,
 ) -> None:
-    """End the faults of one validator, or of all."""
+    """End the faults of one validator, or all faults and partitions."""
     act(directory, "heal", {"validator": target}, json=json)
 
 

@@ -4,7 +4,7 @@ Everything is read and sent through the chains' HTTP interface, in processes ove
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -224,18 +224,6 @@ class World(ABC):
         """Move the mesh-wide clock, in steps between which the relayers keep light clients alive; otherwise in one jump."""
 
     @abstractmethod
-    def fault(self, kind: str, target: str) -> None:
-        """Make a validator such as `juno/val-0` misbehave: `down`, or `double-sign` once.
-
-        Raises:
-            Rejected: `dev/unknown-fault`, `dev/unknown-validator`, `world/unknown-chain`.
-        """
-
-    @abstractmethod
-    def heal(self, target: str | None = None) -> None:
-        """End the faults of one validator, or of all."""
-
-    @abstractmethod
     def crash(self, target: str, batch: int = 0) -> None:
         """Kill a chain or `relayer` without warning; it starts again from what is durable.
 
@@ -268,6 +256,29 @@ class World(ABC):
         """End the world and whatever runs for it."""
 
     # what all worlds share
+
+    def fault(self, kind: str, target: str, **parameters: str) -> None:
+        """Make a validator such as `juno/val-0` misbehave: a kind of fault and what it takes, such as `delay="500ms"` for `slow`.
+
+        Raises:
+            Rejected: `dev/unknown-fault`, `dev/bad-fault`, `dev/unknown-validator`, `world/unknown-chain`; nothing changes.
+        """
+        chain, name = self.validator(target)
+        chain.post("/v1/dev/fault", {"kind": kind, "validator": name, **parameters})
+
+    def partition(self, chain: str, groups: Sequence[Sequence[str]]) -> None:
+        """Let messages of a chain's validators pass only inside groups; whoever is in none forms a last group.
+
+        Raises:
+            Rejected: `dev/unknown-validator`, `dev/bad-partition`, `world/unknown-chain`; nothing changes.
+        """
+        self.chain(chain).post("/v1/dev/partition", {"groups": [list(group) for group in groups]})
+
+    def heal(self, target: str | None = None) -> None:
+        """End the faults of one validator, or all faults and partitions; everybody hears what was missed."""
+        chain, name = (None, None) if target is None else self.validator(target)
+        for each in self.chains.values() if chain is None else (chain,):
+            each.post("/v1/dev/heal", {"validator": name})
 
     def settle(self) -> None:
         """Relay, pass an epoch, relay, until nothing changes; then check every law.

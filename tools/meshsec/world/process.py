@@ -261,21 +261,6 @@ class ProcessWorld(World):
 
     # faults
 
-    def fault(self, kind: str, target: str) -> None:
-        """Make a validator misbehave."""
-        chain, name = self.validator(target)
-        chain.post("/v1/dev/fault", {"kind": kind, "validator": name})
-
-    def heal(self, target: str | None = None) -> None:
-        """End faults."""
-        chains = list(self.chains.values())
-        name: str | None = None
-        if target is not None:
-            chain, name = self.validator(target)
-            chains = [chain]
-        for chain in chains:
-            chain.post("/v1/dev/heal", {"validator": name})
-
     def crash(self, target: str, batch: int = 0) -> None:  # noqa: ARG002
         """Kill processes by SIGKILL and wait until they serve again; where exactly they die is left to chance."""
         if target == RELAYER:

@@ -162,20 +162,6 @@ class SimWorld(World):
 
     # faults
 
-    def fault(self, kind: str, target: str) -> None:
-        """Make a validator misbehave."""
-        chain, name = self.validator(target)
-        self.nodes[chain.name].replica.fault(kind, name)
-
-    def heal(self, target: str | None = None) -> None:
-        """End faults."""
-        if target is not None:
-            chain, name = self.validator(target)
-            self.nodes[chain.name].heal(name, self.now)
-            return
-        for node in self.nodes.values():
-            node.heal(None, self.now)
-
     def crash(self, target: str, batch: int = 0) -> None:
         """Cut the power of a chain or of the relayers, and start again from the stored image."""
         if target == "relayer":

@@ -1,18 +1,23 @@
 """One simulated chain: what a process would be, without the process, its clock or its disk."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from meshsec_core.kernel.crypto import MemoVerifier
 from meshsec_core.kernel.errors import InvariantViolated
+from meshsec_core.kernel.types import SECOND
 from meshsec_core.replica.drive import Left, carry_out, drive
-from meshsec_core.replica.events import Committed, Fire, Halted, SetTimer, Tick, Timer
+from meshsec_core.replica.events import Committed, Effect, Fire, Halted, SetTimer, Tick, Timer
 from meshsec_core.replica.replica import Replica
 from meshsec_core.replica.storage import MemoryStorage, Table, Write
 from meshsec_core.runtime.genesis import Genesis
 from meshsec_node.aliases import Aliases
 from meshsec_sdk.mesh_file import ChainSpec, MeshSpec, consensus_keys
 from meshsec_sdk.models import load_models
+
+PATIENCE = 10 * SECOND
+"""Logical time after which an attempt to make a block is given up until the next one."""
 
 
 class Crash(Exception):
@@ -56,6 +61,8 @@ class SimChain:
         self._genesis = genesis
         self._timers: list[tuple[int, int, Timer]] = []
         self._order = 0
+        self.now = genesis.time
+        """Logical time of the last attempt to make a block, nanoseconds."""
         self.replica = self._open()
 
     # what views ask of a node
@@ -66,34 +73,44 @@ class SimChain:
 
     def reasons(self) -> list[str]:
         """Return why the chain is not ready."""
-        if self.replica.halted is not None:
-            return [self.replica.halted]
-        power, total = self.replica.voting_power()
-        if 3 * power > 2 * total:
-            return []
-        return [f"validators with {power} of {total} power are up; more than two thirds are needed"]
+        return self.replica.reasons()
+
+    def fault(self, kind: str, validator: str, parameters: Mapping[str, Any]) -> None:
+        """Make a validator misbehave."""
+        self.replica.fault(kind, validator, parameters)
+
+    def partition(self, groups: Sequence[Sequence[str]]) -> None:
+        """Let messages pass only inside groups of validators."""
+        self._carry_out(self.replica.partition(groups))
+
+    def heal(self, validator: str | None = None) -> None:
+        """End faults; everybody hears what was missed."""
+        self._carry_out(self.replica.heal(validator))
 
     # the driver
 
     def make_block(self, now: int) -> bool:
-        """Run consensus until a block is committed; return False if it cannot be, for want of voters.
+        """Run consensus until a block is committed; return False if none is within `PATIENCE`, and go on from there next time.
 
         Raises:
             InvariantViolated: the chain halted on a bug of ours.
         """
+        self.now = now
         target = self.replica.height + 1
         try:
             self._note(drive(self.replica, self.storage, Tick(), now), now)
-            while self.replica.height < target and self._timers:
+            while self.replica.height < target and self._timers and self._timers[0][0] <= now + PATIENCE:
                 due, _, timer = heapq.heappop(self._timers)
                 self._note(drive(self.replica, self.storage, Fire(timer), max(now, due)), max(now, due))
         except Crash:
             self.restart()
         return self.replica.height >= target
 
-    def heal(self, validator: str | None, now: int) -> None:
-        """End faults; whoever was down catches up."""
-        self._note(carry_out(self.replica, self.storage, self.replica.heal(validator), now), now)
+    def _carry_out(self, effects: Sequence[Effect]) -> None:
+        try:
+            self._note(carry_out(self.replica, self.storage, effects, self.now), self.now)
+        except Crash:
+            self.restart()
 
     def restart(self, image: MemoryStorage | None = None) -> None:
         """Throw every live object away and reopen from the stored image, or from another."""

@@ -1,0 +1,291 @@
+"""Single validators that misbehave, and the network between them: what each fault does, and what it cannot do."""
+
+from collections import deque
+
+import pytest
+
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import SECOND
+from meshsec_core.kernel.wire.tendermint import FLAG_ABSENT, FLAG_COMMIT, PRECOMMIT, PREVOTE
+from meshsec_core.modules.staking.state import get_validator
+from meshsec_core.replica.events import Deliver, Persist, Tick
+from meshsec_core.replica.faults import FAULTS, parameters, read_fault
+from meshsec_core.replica.storage import Table
+from meshsec_sdk import names
+from one_chain import Rig
+
+NAMES = ("val-0", "val-1", "val-2", "val-3")
+MILLISECOND = SECOND // 1_000
+
+
+def proposer_of(rig: Rig) -> str:
+    """Who proposes the next block in round 0."""
+    turn = rig.replica.tip.validators.proposer.address
+    return next(voter.name for voter in rig.replica.voters if voter.address == turn)
+
+
+def test_a_flapping_validator_is_absent_and_present_in_turns() -> None:
+    rig = Rig()
+    rig.blocks(2)
+    rig.replica.fault("flap", "val-1", {"blocks": 2})
+    rig.blocks(8)
+    assert [rig.signed(height)["val-1"] for height in range(3, 11)] == [FLAG_ABSENT, FLAG_ABSENT, FLAG_COMMIT, FLAG_COMMIT] * 2
+    assert {rig.committed(height).round for height in range(3, 11)} <= {0, 1}
+
+
+def test_a_slow_validators_votes_come_too_late_and_are_there_again_after_heal() -> None:
+    rig = Rig()
+    rig.blocks(2)
+    rig.replica.fault("slow", "val-2", {"delay": 500 * MILLISECOND})
+    rig.blocks(8)
+    late = [rig.signed(height)["val-2"] for height in range(3, 11)]
+    assert late == [FLAG_ABSENT] * 8
+    assert [rig.committed(height).round for height in range(3, 11)].count(1) == 2
+    rig.chain.heal("val-2")
+    rig.blocks(1)
+    assert rig.signed(11) == dict.fromkeys(NAMES, FLAG_COMMIT)
+
+
+def test_where_slow_votes_are_needed_a_block_waits_for_them() -> None:
+    """Given two of four validators are 2 s late
+    Then a block that an honest one proposes takes their prevote and their precommit: 4 s of logical time
+    """
+    rig = Rig()
+    rig.blocks(2)
+    slow = [name for name in NAMES if name != proposer_of(rig)][:2]
+    for name in slow:
+        rig.replica.fault("slow", name, {"delay": 2 * SECOND})
+    rig.blocks(1)
+    assert rig.committed(3).round == 0
+    assert max(signature.time for signature in rig.committed(3).signatures) - rig.now == 2 * SECOND
+    assert rig.chain.reasons() == []
+
+
+def test_what_a_slow_validator_said_arrives_when_it_heals() -> None:
+    rig = Rig()
+    rig.blocks(2)
+    for name in ("val-0", "val-1"):
+        rig.replica.fault("slow", name, {"delay": 3_600 * SECOND})
+    assert not rig.chain.make_block(rig.now + SECOND)
+    rig.chain.heal()
+    assert rig.replica.height == 3
+
+
+@pytest.mark.parametrize("vote", ["precommit", "prevote"])
+def test_two_votes_in_one_step_are_evidence_and_cost_five_percent_once(vote: str) -> None:
+    rig = Rig()
+    rig.blocks(2)
+    operator = names.validator_id(rig.chain.spec.names, "val-2")
+    before = get_validator(rig.replica.state, operator)
+    rig.replica.fault("double-sign", "val-2", {"vote": vote})
+    rig.blocks(4)
+    after = get_validator(rig.replica.state, operator)
+    assert (after.tombstoned, after.tokens) == (True, before.tokens - before.tokens * 500 // 10_000)
+    rig.blocks(4)
+    assert get_validator(rig.replica.state, operator).tokens == after.tokens
+
+
+def test_two_proposals_split_the_vote_and_cost_a_round_and_nothing_else() -> None:
+    """Given the next proposer signs two proposals, and every other validator hears the second one first
+    Then two prevote one block and two the other, the round fails, the next proposer's block is decided, and there is no evidence
+    """
+    rig = Rig()
+    rig.blocks(2)
+    rig.replica.fault("double-sign", proposer_of(rig), {"vote": "proposal"})
+    rig.chain.storage.batches_left = 2
+    rig.chain.make_block(rig.now + SECOND)
+    prevoted = [vote.block_id for vote in rig.votes_logged() if vote.kind == PREVOTE and vote.round == 0]
+    assert sorted(prevoted.count(block) for block in prevoted) == [2, 2, 2, 2]
+    rig.blocks(3)
+    assert [rig.committed(height).round for height in (3, 4, 5)] == [1, 0, 0]
+    assert len(rig.replica.tip.validators) == 4
+
+
+def test_a_wrong_app_hash_is_answered_with_nil_and_the_next_round_goes_on() -> None:
+    rig = Rig()
+    rig.blocks(2)
+    liar = proposer_of(rig)
+    rig.replica.fault("bad-app-hash", liar)
+    rig.blocks(4)
+    assert [rig.committed(height).round for height in range(3, 7)].count(1) == 1
+    assert rig.committed(3).round == 1
+    assert rig.signed(3) == dict.fromkeys(NAMES, FLAG_COMMIT)
+
+
+def test_a_chain_of_liars_about_the_state_ends_its_attempt_says_why_and_recovers() -> None:
+    rig = Rig()
+    rig.blocks(2)
+    for name in NAMES:
+        rig.replica.fault("bad-app-hash", name)
+    assert not rig.chain.make_block(rig.now + SECOND)
+    (reason,) = rig.chain.reasons()
+    assert reason.startswith("height 3 is in round ")
+    rig.chain.heal()
+    rig.now += 20 * SECOND
+    rig.blocks(1)
+
+
+def test_a_censors_blocks_leave_an_account_out_and_others_take_it_in() -> None:
+    rig = Rig()
+    rig.blocks(2)
+    censor = proposer_of(rig)
+    rig.replica.fault("censor", censor, {"address": names.address("alice", rig.chain.spec.names)})
+    tx_hash = rig.send(5, 0)
+    rig.blocks(1)
+    assert rig.committed(3).round == 0
+    assert rig.replica.receipt(tx_hash) is None
+    rig.blocks(1)
+    assert rig.replica.receipt(tx_hash) is not None
+
+
+def test_a_censor_lets_everybody_elses_transactions_pass() -> None:
+    rig = Rig()
+    rig.blocks(2)
+    rig.replica.fault("censor", proposer_of(rig), {"address": names.address("bob", rig.chain.spec.names)})
+    tx_hash = rig.send(5, 0)
+    rig.blocks(1)
+    assert rig.replica.receipt(tx_hash) is not None
+
+
+@pytest.mark.parametrize("shift", [90 * SECOND, -90 * SECOND])
+def test_a_clock_of_less_than_half_does_not_move_the_time_of_blocks(shift: int) -> None:
+    rig, honest = Rig(), Rig()
+    for each in (rig, honest):
+        each.blocks(2)
+    rig.replica.fault("clock-skew", "val-0", {"shift": shift})
+    for each in (rig, honest):
+        each.blocks(6)
+    times = [[each.replica.block(height).header.time for height in range(1, 9)] for each in (rig, honest)]
+    assert times[0] == times[1]
+    spread = {signature.time for signature in rig.committed(6).signatures}
+    assert len(spread) == 2
+    assert (max(spread) - min(spread) == 90 * SECOND) == (shift > 0)
+
+
+def test_clocks_of_more_than_half_of_the_power_move_the_time_of_blocks() -> None:
+    rig = Rig()
+    rig.blocks(2)
+    for name in ("val-0", "val-1", "val-2"):
+        rig.replica.fault("clock-skew", name, {"shift": 90 * SECOND})
+    rig.blocks(3)
+    assert rig.replica.tip.time == rig.now - SECOND + 90 * SECOND
+
+
+def test_an_amnesiac_holds_no_lock_after_its_precommit() -> None:
+    """Given one of four validators forgets
+    When every validator has precommitted and none has heard the precommits
+    Then the three honest ones are locked on the block, and the fourth has no lock and nothing to propose again
+    """
+    rig = Rig()
+    rig.blocks(2)
+    rig.replica.fault("amnesia", "val-3")
+    now = rig.now + SECOND
+    effects = deque(rig.replica.handle(Tick(), now))
+    while not any(vote.kind == PRECOMMIT for effect in effects if isinstance(effect, Deliver) for vote in effect.votes):
+        match effects.popleft():
+            case Persist() as rows:
+                rig.chain.storage.apply(rows.writes)
+            case Deliver() as wave:
+                effects.extend(rig.replica.handle(wave, now))
+            case _:
+                pass
+    states = {voter.name: voter.state for voter in rig.replica.voters if voter.state is not None}
+    assert {name: state.locked_round for name, state in states.items()} == {"val-0": 0, "val-1": 0, "val-2": 0, "val-3": -1}
+    assert {name: state.valid_block is None for name, state in states.items() if name == "val-3"} == {"val-3": True}
+
+
+def test_a_minority_that_is_cut_off_misses_blocks_and_signs_again_after_heal() -> None:
+    rig = Rig()
+    rig.blocks(2)
+    rig.chain.partition([["val-3"]])
+    rig.blocks(4)
+    assert [rig.signed(height)["val-3"] for height in range(3, 7)] == [FLAG_ABSENT] * 4
+    assert rig.chain.reasons() == []
+    rig.chain.heal()
+    rig.blocks(2)
+    assert rig.signed(8) == dict.fromkeys(NAMES, FLAG_COMMIT)
+
+
+@pytest.mark.parametrize("groups", [[["val-0", "val-1"], ["val-2", "val-3"]], [["val-0", "val-2"]], [["val-0"], ["val-1"]]])
+def test_a_chain_without_a_group_of_more_than_two_thirds_halts_says_why_and_goes_on_after_heal(groups: list[list[str]]) -> None:
+    rig = Rig()
+    rig.blocks(2)
+    rig.chain.partition(groups)
+    for _ in range(3):
+        rig.now += SECOND
+        assert not rig.chain.make_block(rig.now)
+    (reason,) = rig.chain.reasons()
+    assert reason.startswith("only 2000000000 of 4000000000 power can vote together, more than two thirds are needed; cut off: v")
+    rig.chain.heal()
+    rig.now += 10 * SECOND
+    rig.blocks(2)
+    assert rig.chain.reasons() == []
+    assert rig.signed(rig.replica.height) == dict.fromkeys(NAMES, FLAG_COMMIT)
+
+
+def test_healing_one_validator_leaves_the_network_cut() -> None:
+    rig = Rig()
+    rig.blocks(2)
+    rig.chain.partition([["val-0", "val-1"]])
+    rig.chain.heal("val-0")
+    assert not rig.chain.make_block(rig.now + SECOND)
+    rig.chain.partition([])
+    assert rig.replica.height >= 3 or rig.chain.make_block(rig.now + 2 * SECOND)
+
+
+def test_a_restart_heals_every_fault_and_nobody_honest_signs_twice() -> None:
+    """Given a height in which a slow validator's votes were not heard and two are cut off
+    When power fails and the chain comes back
+    Then it decides, everybody is honest again, and no evidence exists
+    """
+    rig = Rig()
+    rig.blocks(2)
+    rig.replica.fault("slow", "val-0", {"delay": SECOND})
+    rig.chain.partition([["val-2", "val-3"]])
+    assert not rig.chain.make_block(rig.now + SECOND)
+    rig.chain.restart()
+    rig.now += 2 * SECOND
+    rig.blocks(3)
+    assert rig.chain.reasons() == []
+    assert rig.signed(rig.replica.height) == dict.fromkeys(NAMES, FLAG_COMMIT)
+    assert not list(rig.chain.storage.scan(Table.EVIDENCE))
+
+
+BAD = {
+    "sneeze": ({}, "dev/unknown-fault"),
+    "down": ({"blocks": 3}, "dev/bad-fault"),
+    "flap": ({"blocks": 0}, "dev/bad-fault"),
+    "slow": ({}, "dev/bad-fault"),
+    "double-sign": ({"vote": "twice"}, "dev/bad-fault"),
+    "censor": ({"address": 5}, "dev/bad-fault"),
+    "clock-skew": ({"shift": 10**20}, "dev/bad-fault"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_fault_that_nobody_can_read_is_refused_with_what_is_known_and_changes_nothing(kind: str) -> None:
+    given, code = BAD[kind]
+    rig = Rig()
+    before = [voter.conduct for voter in rig.replica.voters]
+    with pytest.raises(Rejected) as refusal:
+        rig.replica.fault(kind, "val-0", given)
+    assert refusal.value.code == code
+    known = {"sneeze": list(FAULTS)}.get(kind, [item.name for item in parameters(kind)] if kind in FAULTS else [])
+    assert all(name in refusal.value.facts.get("known", "") + refusal.value.facts.get("takes", "") for name in known)
+    assert [voter.conduct for voter in rig.replica.voters] == before
+
+
+def test_a_partition_of_nobody_known_or_with_somebody_twice_is_refused() -> None:
+    rig = Rig()
+    for groups, code in (([["val-9"]], "dev/unknown-validator"), ([["val-0"], ["val-0", "val-1"]], "dev/bad-partition")):
+        with pytest.raises(Rejected) as refusal:
+            rig.chain.partition(groups)
+        assert refusal.value.code == code
+    rig.blocks(2)
+
+
+def test_every_kind_says_what_it_does_and_what_it_takes() -> None:
+    for kind, found in FAULTS.items():
+        assert (found.__doc__ or "").count(".") >= 2, kind
+        assert all(item.help for item in parameters(kind)), kind
+    assert read_fault("flap", {"blocks": "3"}) == FAULTS["flap"](3)
