@@ -168,7 +168,7 @@ class Block(Shape):
     time: Decimal
     header: Header
     txs: list[TxSummary]
-    evidence: list[Base64]
+    evidence: list[Base64] = Field(description="CometBFT `Evidence` messages: double votes and attacks on light clients.")
     last_commit: Commit
     results: Results
     events: list[BlockEvent]
@@ -228,6 +228,19 @@ class SignedTx(Shape):
 
 class TxAccepted(Shape):
     """A transaction waits for a block."""
+
+    hash: Hash
+    height: Decimal
+
+
+class Accusation(Shape):
+    """Proof of a validator's fault."""
+
+    evidence: Base64 = Field(description="CometBFT `Evidence` message.")
+
+
+class EvidenceAccepted(Shape):
+    """Evidence waits for a block, or a block carries it already."""
 
     hash: Hash
     height: Decimal

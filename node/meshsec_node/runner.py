@@ -14,6 +14,7 @@ from meshsec_core.app import Receipt, Results
 from meshsec_core.kernel.crypto import MemoVerifier, verify
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
+from meshsec_core.kernel.wire.tendermint import Evidence
 from meshsec_core.replica.drive import carry_out, drive
 from meshsec_core.replica.events import Committed, Event, Fire, Halted, SetTimer, Tick, Timer
 from meshsec_core.replica.replica import Replica
@@ -84,6 +85,17 @@ class Runner:
         found = self.replica.submit(raw)
         self._wake.set()
         return found
+
+    def accuse(self, evidence: Evidence) -> None:
+        """Let evidence wait for a block.
+
+        Raises:
+            Rejected: `node/halted`, or why it proves nothing here.
+        """
+        if self.replica.halted is not None:
+            raise Rejected(HALTED, reason=self.replica.halted)
+        self._follow(carry_out(self.replica, self._storage, self.replica.accuse(evidence), self.clock.now()))
+        self._wake.set()
 
     def reasons(self) -> list[str]:
         """Return why the chain is not ready; empty if it makes blocks."""

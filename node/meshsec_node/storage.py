@@ -15,7 +15,7 @@ OTHER_VERSION = "storage/version"
 LOCKED = "storage/locked"
 UNAVAILABLE = "storage/unavailable"
 
-VERSION = "1"
+VERSION = "2"
 """Version of the layout. A file of another version is refused and left as it is."""
 
 PAGE: Final = 1_000

@@ -1,6 +1,7 @@
 """The HTTP face: the same answers with and without sockets, and in the published shapes."""
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -11,8 +12,10 @@ import msgspec
 import pytest
 from fastapi import FastAPI
 
+from attacks import LUNATIC, evidence_of
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import MemoVerifier
+from meshsec_core.kernel.wire.tendermint import encode_evidence
 from meshsec_core.replica.replica import Replica
 from meshsec_core.replica.storage import MemoryStorage
 from meshsec_node.aliases import Aliases
@@ -29,6 +32,10 @@ T = TypeVar("T")
 
 ALICE = names.address("alice", names.chain_name("osmosis"))
 SEND = {"from": "alice", "msgs": [{"@type": "bank/Send", "to": "bob", "denom": "uosmo", "amount": "3"}]}
+
+
+OTHER_CHAINS = base64.b64encode(encode_evidence(evidence_of(LUNATIC))).decode()
+"""Evidence that holds, of a chain that is not served here."""
 
 
 def serve(act: Callable[[Runner, FastAPI], Awaitable[T]]) -> T:
@@ -110,6 +117,9 @@ def test_every_path_has_the_same_answer_with_and_without_sockets() -> None:
                 ("/v1/state", {"paths": ["bank/_", "bank/nothing"], "height": "1", "prove": True}),
                 ("/v1/state", {"paths": ["bank/_", "nowhere/x"]}),
                 ("/v1/state", {"paths": [], "height": -1}),
+                ("/v1/evidence", {}),
+                ("/v1/evidence", {"evidence": "CgA="}),
+                ("/v1/evidence", {"evidence": OTHER_CHAINS}),
             ]
             bodies = [(path, json.dumps(body).encode()) for path, body in posted]
             asked += [(path, await http.post(path, content=body), local.post(path, body)) for path, body in bodies]

@@ -203,15 +203,15 @@ def test_evidence_that_a_block_carries_is_accepted_in_no_other_block() -> None:
     rig.blocks(2)
     (evidence,) = rig.replica.block(4).evidence
     times = {height: rig.replica.results(height).time for height in (1, 2, 3, 4)}
-    genesis, verify = rig.replica.genesis, rig.replica.machine.verify
-    pool = EvidencePool(rig.chain.storage, verify, rig.replica.validators_at, times.get)
+    verify = rig.replica.machine.verify
+    pool = EvidencePool(rig.chain.storage, verify, rig.replica.validators_at, times.get, rig.replica.commit)
     with pytest.raises(Rejected) as refusal:
-        pool.check((evidence,), rig.replica.tip, genesis.chain_id)
+        pool.check((evidence,), rig.replica.tip)
     assert (refusal.value.code, refusal.value.facts["reason"]) == ("consensus/bad-block", "carried before")
-    fresh = EvidencePool(MemoryStorage(), verify, rig.replica.validators_at, times.get)
-    fresh.check((evidence,), rig.replica.tip, genesis.chain_id)
+    fresh = EvidencePool(MemoryStorage(), verify, rig.replica.validators_at, times.get, rig.replica.commit)
+    fresh.check((evidence,), rig.replica.tip)
     with pytest.raises(Rejected) as refusal:
-        fresh.check((evidence, evidence), rig.replica.tip, genesis.chain_id)
+        fresh.check((evidence, evidence), rig.replica.tip)
     assert (refusal.value.code, refusal.value.facts["reason"]) == ("consensus/bad-block", "repeated")
 
 

@@ -24,6 +24,10 @@ BAD_SIGNATURE = "evidence/bad-signature"
 NOT_A_VALIDATOR = "evidence/not-a-validator"
 WRONG_POWER = "evidence/wrong-power"
 WRONG_TIME = "evidence/wrong-time"
+INSUFFICIENT_TRUST = "evidence/insufficient-trust"
+UNKNOWN_HEIGHT = "evidence/unknown-height"
+TOO_OLD = "evidence/too-old"
+TOO_LARGE = "evidence/too-large"
 
 
 def _order(block_id: BlockId) -> bytes:

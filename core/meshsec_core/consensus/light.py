@@ -132,10 +132,29 @@ def verify_conflicting(
         Rejected: as `verify_skipping`, without the codes of height and time.
     """
     _check_trusted(trusted, rules, now)
-    _check_header(untrusted, rules)
+    _check_header(untrusted, rules.chain_id)
     seen: _Seen = set()
     _check_overlap(trusted, untrusted, trusted_next, rules, (check, seen))
     _check_quorum(untrusted, rules.chain_id, check, seen)
+
+
+def verify_whole(untrusted: Untrusted, chain_id: str, check: Verify) -> None:
+    """Verify a header by its own set alone, and every signature for it, also those that are not needed: evidence accuses by them.
+
+    Raises:
+        Rejected: `light/malformed`, `light/wrong-chain`, `light/wrong-commit`, `light/wrong-validators`, `light/wrong-signer`,
+            `light/bad-signature`, `light/insufficient-power`.
+    """
+    _check_header(untrusted, chain_id)
+    seen: _Seen = set()
+    _check_quorum(untrusted, chain_id, check, seen)
+    roster, commit = untrusted.validators.roster, untrusted.signed_header.commit
+    for position, signature in enumerate(commit.signatures):
+        if signature.flag != FLAG_COMMIT:
+            continue
+        if signature.address != roster.addresses[position]:
+            raise Rejected(WRONG_SIGNER, position=position, address=signature.address.hex())
+        _check_signature(commit, position, roster.public_keys[position], chain_id, (check, seen))
 
 
 def check_trust_level(level: Fraction) -> None:
@@ -159,7 +178,7 @@ def _check_trusted(trusted: TrustedState, rules: Rules, now: int) -> None:
 
 
 def _check_successor(trusted: TrustedState, untrusted: Untrusted, rules: Rules, now: int) -> None:
-    _check_header(untrusted, rules)
+    _check_header(untrusted, rules.chain_id)
     header = untrusted.signed_header.header
     if header.height <= trusted.height:
         raise Rejected(NOT_INCREASING_HEIGHT, trusted=trusted.height, found=header.height)
@@ -169,11 +188,11 @@ def _check_successor(trusted: TrustedState, untrusted: Untrusted, rules: Rules, 
         raise Rejected(FROM_THE_FUTURE, time=header.time, now=now)
 
 
-def _check_header(untrusted: Untrusted, rules: Rules) -> None:
+def _check_header(untrusted: Untrusted, chain_id: str) -> None:
     header, commit = untrusted.signed_header.header, untrusted.signed_header.commit
     _check_shape(header, commit)
-    if header.chain_id != rules.chain_id:
-        raise Rejected(WRONG_CHAIN, expected=rules.chain_id, found=header.chain_id)
+    if header.chain_id != chain_id:
+        raise Rejected(WRONG_CHAIN, expected=chain_id, found=header.chain_id)
     if commit.height != header.height or commit.block_id.hash != header_hash(header):
         raise Rejected(WRONG_COMMIT, height=header.height)
     if header.validators_hash != untrusted.validators.hash:

@@ -167,13 +167,20 @@ def as_seen_by_app(tip: Tip, block: Block, identity: BlockId) -> AppBlock:
         if tip.height
         else ()
     )
-    guilty = tuple(
-        Misbehaviour("duplicate-vote", item.vote_a.address, item.vote_a.height, item.time, item.validator_power, item.total_power)
-        for item in block.evidence
-        if isinstance(item, DuplicateVoteEvidence)
-    )
+    guilty = tuple(fault for item in block.evidence for fault in _faults(item))
     header = block.header
     return AppBlock(tip.chain_id, header.height, header.time, header.proposer_address, votes, guilty, identity.hash)
+
+
+def _faults(item: Evidence) -> tuple[Misbehaviour, ...]:
+    """Return who is guilty by a piece of evidence: one by a double vote, several or nobody by an attack on light clients."""
+    if isinstance(item, DuplicateVoteEvidence):
+        vote = item.vote_a
+        return (Misbehaviour("duplicate-vote", vote.address, vote.height, item.time, item.validator_power, item.total_power),)
+    return tuple(
+        Misbehaviour("light-client-attack", member.address, item.common_height, item.time, member.power, item.total_power)
+        for member in item.byzantine_validators
+    )
 
 
 def seal(block: Block) -> tuple[BlockId, bytes]:

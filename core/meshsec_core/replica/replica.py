@@ -19,7 +19,7 @@ from meshsec_core.kernel.crypto import PrivateKey, Verify, sha256
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.kernel.store.state import State
 from meshsec_core.kernel.types import Address
-from meshsec_core.kernel.wire.tendermint import Block, SignedHeader
+from meshsec_core.kernel.wire.tendermint import Block, Evidence, SignedHeader
 from meshsec_core.replica.chain import Tip, advance, as_seen_by_app, build_block, check_block, genesis_tip
 from meshsec_core.replica.events import ARRIVAL, Committed, Deliver, Effect, Event, Fire, Halted, Persist, Tick
 from meshsec_core.replica.faults import read_fault
@@ -60,7 +60,7 @@ class Replica:
         self._keep = keep
         self._storage = storage
         self._mempool = Mempool(app)
-        self._pool = EvidencePool(storage, app.machine.verify, self.history.validators, self._time_of)
+        self._pool = EvidencePool(storage, app.machine.verify, self.history.validators, self._time_of, self.history.signed_header)
         self._height: Height | None = None
         self._groups: Groups = {}
         self._logged = 0
@@ -118,6 +118,15 @@ class Replica:
             Rejected: why not.
         """
         return self._mempool.add(raw)
+
+    def accuse(self, evidence: Evidence) -> list[Effect]:
+        """Let evidence wait for a block; what waits or was carried already changes nothing.
+
+        Raises:
+            Rejected: an `evidence/…` code if it proves nothing here.
+        """
+        rows = self._pool.accuse(evidence, self._tip)
+        return [Persist(tuple(rows))] if rows else []
 
     def handle(self, event: Event, now: int) -> list[Effect]:
         """Apply one event at a logical time; return what must follow, in order. Late and duplicate events change nothing."""
@@ -260,7 +269,7 @@ class Replica:
     def _accepts(self, block: Block) -> bool:
         try:
             check_block(self._tip, block, self.machine.verify)
-            self._pool.check(block.evidence, self._tip, self.genesis.chain_id)
+            self._pool.check(block.evidence, self._tip)
         except Rejected:
             return False
         return self.app.process_proposal(block.txs)

@@ -10,7 +10,7 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import LinkId, ValidatorId
 from meshsec_core.kernel.wire.hashes import header_hash
 from meshsec_core.kernel.wire.proto import encode
-from meshsec_core.kernel.wire.tendermint import BlockId, Commit, Header
+from meshsec_core.kernel.wire.tendermint import BlockId, Commit, Header, encode_evidence
 from meshsec_core.modules.staking import state as staking
 from meshsec_core.modules.staking.history import UPDATE_DELAY
 from meshsec_core.runtime.module import Event, View
@@ -85,7 +85,7 @@ def block(node: Node, request: Request) -> Reply:
             "txs": [
                 {"hash": item.hash, "code": item.code, "signer": item.signer, "msgs": item.msgs} for item in results.receipts
             ],
-            "evidence": [encode(item) for item in found.evidence],
+            "evidence": [encode_evidence(item) for item in found.evidence],
             "last_commit": commit_fields(found.last_commit),
             "results": {
                 "receipts": [receipt_fields(receipt) for receipt in results.receipts],

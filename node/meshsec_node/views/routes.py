@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.wire.tendermint import Evidence
 from meshsec_core.replica.replica import Replica
 from meshsec_node.aliases import Aliases
 from meshsec_sdk.problems import BAD_PARAMETER, check_query
@@ -44,6 +45,13 @@ class Node(Protocol):
 
         Raises:
             Rejected: why not.
+        """
+
+    def accuse(self, evidence: Evidence) -> None:
+        """Let evidence wait for a block.
+
+        Raises:
+            Rejected: why it proves nothing here.
         """
 
     def reasons(self) -> list[str]:

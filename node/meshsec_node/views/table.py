@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from meshsec_node.views import chain, faults, state, txs
+from meshsec_node.views import chain, evidence, faults, state, txs
 from meshsec_node.views.routes import Route
 
 _HEIGHT: Mapping[str, str] = {"height": "State after this height; the latest by default."}
@@ -27,6 +27,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/txs/batch", txs.batch, {}, "BatchAccepted", "TxBatch"),
     Route("GET", "/v1/txs/{hash}", txs.receipt, {}, "Receipt"),
     Route("POST", "/v1/simulate", txs.simulate, {}, "Simulated", "Order"),
+    Route("POST", "/v1/evidence", evidence.accuse, {}, "EvidenceAccepted", "Accusation"),
     Route("GET", "/v1/state", state.listing, _PAGE, "StatePage"),
     Route("POST", "/v1/state", state.values, {}, "StateValues", "StateWanted"),
     Route("GET", "/v1/state/{path:path}", state.value, _PROVE, "StateValue"),

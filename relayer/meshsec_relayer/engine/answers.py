@@ -46,7 +46,7 @@ class BlockAnswer(msgspec.Struct, frozen=True):
     events: tuple[EventAnswer, ...]
     """All of them, in order; those of refused transactions are not among them."""
     evidence: tuple[bytes, ...] = ()
-    """Validators' faults that the block carries the proof of: duplicate votes in protobuf."""
+    """Validators' faults that the block carries the proof of: CometBFT `Evidence` messages."""
 
 
 class ProtoAnswer(msgspec.Struct, frozen=True):

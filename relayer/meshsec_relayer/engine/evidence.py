@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import LinkId
 from meshsec_core.kernel.wire.ibc import HEADER_URL, any_encode
-from meshsec_core.kernel.wire.proto import decode, encode
-from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence, encode_evidence
+from meshsec_core.kernel.wire.proto import encode
+from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence, decode_evidence, encode_evidence
 from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT
 from meshsec_core.security.mesh.provider.evidence import SubmitEvidence
 from meshsec_core.security.mesh.provider.reports import FAULT_CHARGED
@@ -47,11 +47,12 @@ class Accuser:
         """Take in the evidence of a block.
 
         Raises:
-            Rejected: a `wire/…` code if it is no duplicate vote.
+            Rejected: a `wire/…` code if it is no evidence.
         """
         for raw in found:
-            if self._link() or not self.path.ready:
-                self._cases.append(Case(height, decode(DuplicateVoteEvidence, raw)))
+            evidence = decode_evidence(raw)
+            if isinstance(evidence, DuplicateVoteEvidence) and (self._link() or not self.path.ready):
+                self._cases.append(Case(height, evidence))
 
     @property
     def waiting(self) -> bool:

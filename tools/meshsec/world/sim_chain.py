@@ -7,6 +7,7 @@ from typing import Any
 from meshsec_core.kernel.crypto import MemoVerifier
 from meshsec_core.kernel.errors import InvariantViolated
 from meshsec_core.kernel.types import SECOND
+from meshsec_core.kernel.wire.tendermint import Evidence
 from meshsec_core.replica.drive import Left, carry_out, drive
 from meshsec_core.replica.events import Committed, Effect, Fire, Halted, SetTimer, Tick, Timer
 from meshsec_core.replica.replica import Replica
@@ -70,6 +71,10 @@ class SimChain:
     def submit(self, raw: bytes) -> bytes:
         """Let a transaction wait for a block."""
         return self.replica.submit(raw)
+
+    def accuse(self, evidence: Evidence) -> None:
+        """Let evidence wait for a block."""
+        carry_out(self.replica, self.storage, self.replica.accuse(evidence), 0)
 
     def reasons(self) -> list[str]:
         """Return why the chain is not ready."""

@@ -23,12 +23,14 @@ from meshsec_core.kernel.wire.scalars import (
     UINT64,
     sized,
     timestamp,
+    varint,
 )
 from meshsec_core.kernel.wire.tendermint import (
     PROPOSAL,
     Block,
     BlockId,
     Commit,
+    DuplicateVoteEvidence,
     Evidence,
     Header,
     PartSetHeader,
@@ -111,6 +113,19 @@ def data_hash(txs: Iterable[bytes]) -> bytes:
 def evidence_hash(evidence: Iterable[Evidence]) -> bytes:
     """Return the hash of a block's evidence."""
     return merkle_root(map(encode, evidence))
+
+
+def evidence_id(evidence: Evidence) -> bytes:
+    """Return what names one fault: of an attack only the conflicting header and the common height, not who collected what.
+
+    The header's hash loses its last byte and gets a zero byte instead; the height is a zigzag varint. That is how the reference
+    does it.
+    """
+    if isinstance(evidence, DuplicateVoteEvidence):
+        return sha256(encode(evidence)).digest()
+    name = header_hash(evidence.conflicting_block.signed_header.header)[:31].ljust(32, b"\0")
+    height = evidence.common_height
+    return sha256(name + varint(2 * height if height >= 0 else -2 * height - 1)).digest()
 
 
 def results_hash(results: Iterable[tuple[int, bytes, int, int]]) -> bytes:
