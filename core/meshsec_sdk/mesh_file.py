@@ -1,4 +1,4 @@
-"""A mesh described: its chains, validators, links and relayers, and the genesis document of each chain.
+"""A mesh described: its chains, validators, links, channels and relayers, and the genesis document of each chain.
 
 A mesh comes from a topology's name (`pair`, `triangle`, `star:N`, `full:N`) or from a YAML file (`mesh_yaml`). Everything that is
 derived here is a pure function of the description, so the same mesh has the same first state everywhere.
@@ -25,6 +25,7 @@ UNKNOWN_TOPOLOGY = "mesh-file/unknown-topology"
 TOO_MANY_CHAINS = "mesh-file/too-many-chains"
 UNKNOWN_CHAIN = "mesh-file/unknown-chain"
 BAD_LINK = "mesh-file/bad-link"
+BAD_CHANNEL = "mesh-file/bad-channel"
 
 GENESIS_TIME = 1_735_689_600 * 10**9
 """2025-01-01 00:00:00 UTC in nanoseconds: where simulated meshes start."""
@@ -84,6 +85,24 @@ class LinkSpec(msgspec.Struct, frozen=True):
     """What the consumer takes off the converted value, in basis points."""
 
 
+class ChannelSpec(msgspec.Struct, frozen=True):
+    """A channel that relayers open, beside those of links and the transfer channel that every pair of joined chains has."""
+
+    proposer: str
+    """The chain that proposes it."""
+    port: str
+    counterparty: str
+    counterparty_port: str
+    ordered: bool = False
+    version: str = ""
+    """What to propose; empty leaves it to the application."""
+
+    @property
+    def ends(self) -> tuple[tuple[str, str], ...]:
+        """Both (chain, port), sorted: together with the ordering, what relayers tell one channel from another by."""
+        return tuple(sorted(((self.proposer, self.port), (self.counterparty, self.counterparty_port))))
+
+
 class MeshSpec(msgspec.Struct, frozen=True):
     """A whole mesh."""
 
@@ -92,6 +111,7 @@ class MeshSpec(msgspec.Struct, frozen=True):
     relayers: tuple[str, ...] = (RELAYER,)
     seed: int = 0
     """Seeds what a simulation leaves to chance."""
+    channels: tuple[ChannelSpec, ...] = ()
 
     def chain(self, name: str) -> ChainSpec:
         """Return a chain by its short name or chain id.
@@ -105,9 +125,12 @@ class MeshSpec(msgspec.Struct, frozen=True):
         raise Rejected(UNKNOWN_CHAIN, chain=name[:100], known=", ".join(chain.name for chain in self.chains))
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Return each pair of chains that some link joins, in the order of the chains: the connections that relayers open."""
+        """Return each pair of chains that a link or a channel joins, in the order of the chains: the connections that relayers
+        open."""
         order = {chain.name: index for index, chain in enumerate(self.chains)}
-        found = {tuple(sorted((link.provider, link.consumer), key=order.__getitem__)) for link in self.links}
+        joined = [(link.provider, link.consumer) for link in self.links]
+        joined += [(channel.proposer, channel.counterparty) for channel in self.channels]
+        found = {tuple(sorted(pair, key=order.__getitem__)) for pair in joined}
         return tuple((left, right) for left, right in sorted(found, key=lambda pair: (order[pair[0]], order[pair[1]])))
 
 
@@ -154,7 +177,7 @@ def check(mesh: MeshSpec) -> None:
     """Check what ties the parts of a mesh together.
 
     Raises:
-        Rejected: `mesh-file/unknown-chain`, `mesh-file/bad-link`.
+        Rejected: `mesh-file/unknown-chain`, `mesh-file/bad-link`, `mesh-file/bad-channel`.
     """
     seen: list[tuple[str, str, str]] = []
     for link in mesh.links:
@@ -163,6 +186,13 @@ def check(mesh: MeshSpec) -> None:
             reason = "a chain cannot secure itself" if link.provider == link.consumer else "the link is listed twice"
             raise Rejected(BAD_LINK, provider=link.provider, consumer=link.consumer, reason=reason)
         seen.append((link.provider, link.consumer, link.model))
+    listed: list[tuple[tuple[tuple[str, str], ...], bool]] = []
+    for channel in mesh.channels:
+        mesh.chain(channel.proposer), mesh.chain(channel.counterparty)
+        if channel.proposer == channel.counterparty or (channel.ends, channel.ordered) in listed:
+            reason = "a channel joins two chains" if channel.proposer == channel.counterparty else "the channel is listed twice"
+            raise Rejected(BAD_CHANNEL, ends=" and ".join("/".join(end) for end in channel.ends), reason=reason)
+        listed.append((channel.ends, channel.ordered))
 
 
 def consensus_keys(chain: ChainSpec) -> dict[str, PrivateKey]:

@@ -10,11 +10,13 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import ONE_BPS, ONE_E18, Denom
 from meshsec_sdk import mesh_file, names
 from meshsec_sdk.located import BAD_VALUE, Located, parse, read
-from meshsec_sdk.mesh_file import ChainSpec, LinkSpec, MeshSpec, ValidatorSpec
+from meshsec_sdk.mesh_file import ChainSpec, ChannelSpec, LinkSpec, MeshSpec, ValidatorSpec
 from meshsec_sdk.names import ChainName
 
 MAX_VALIDATORS = 150
 ENGINES = ("embedded",)
+ORDERINGS = ("unordered", "ordered")
+"""The first is the default."""
 
 
 def load(source: str) -> MeshSpec:
@@ -43,13 +45,14 @@ def read_mesh(document: Located) -> MeshSpec:
     Raises:
         Rejected: `mesh-file/…` or `yaml/…`.
     """
-    found = document.fields(("seed", "chains", "links", "relayers"), required=("chains",))
+    found = document.fields(("seed", "chains", "links", "channels", "relayers"), required=("chains",))
     chains = tuple(_chain(name, entry) for name, entry in found["chains"].entries().items())
     if not chains:
         raise found["chains"].refused(BAD_VALUE, found="nothing", expected="at least one chain")
     links = tuple(_link(entry, chains) for entry in found["links"].items()) if "links" in found else ()
     relayers = tuple(_relayer(entry) for entry in found["relayers"].items()) if "relayers" in found else (mesh_file.RELAYER,)
-    mesh = MeshSpec(chains, links, relayers, found["seed"].integer() if "seed" in found else 0)
+    channels = tuple(_channel(entry, chains) for entry in found["channels"].items()) if "channels" in found else ()
+    mesh = MeshSpec(chains, links, relayers, found["seed"].integer() if "seed" in found else 0, channels)
     mesh_file.check(mesh)
     return mesh
 
@@ -146,6 +149,23 @@ def _link(entry: Located, chains: tuple[ChainSpec, ...]) -> LinkSpec:
     )
 
 
+def _channel(entry: Located, chains: tuple[ChainSpec, ...]) -> ChannelSpec:
+    found = entry.fields(("from", "to", "ordering", "version"), required=("from", "to"))
+    ends = [f"{chain.name}/{port}" for chain in chains for port in _ports()]
+    proposer, _, port = found["from"].choice(ends).partition("/")
+    counterparty, _, counterparty_port = found["to"].choice(ends).partition("/")
+    ordered = "ordering" in found and found["ordering"].choice(ORDERINGS) == ORDERINGS[1]
+    version = found["version"].text() if "version" in found else ""
+    return ChannelSpec(proposer, port, counterparty, counterparty_port, ordered, version)
+
+
+def _ports() -> list[str]:
+    """Return the ports of applications that every chain runs; those of models belong to links."""
+    from meshsec_core.app import MODULES
+
+    return [port for module in MODULES for port in module.ports]
+
+
 def _relayer(entry: Located) -> str:
     name = entry.text()
     if not names.is_validator_name(name):
@@ -171,7 +191,15 @@ def dump(mesh: MeshSpec) -> str:
             f"max_cap: {link.max_cap}{denom}, price: {_decimal(link.price_e18, 18)}, discount: {_decimal(link.discount_bps, 4)}"
         )
         lines += [f"  - {{provider: {link.provider}, consumer: {link.consumer}, model: {link.model}, {terms}}}"]
+    lines += ["channels:"] if mesh.channels else []
+    lines += [f"  - {_flow(_spelled(channel))}" for channel in mesh.channels]
     return "\n".join([*lines, f"relayers: [{', '.join(mesh.relayers)}]", ""])
+
+
+def _spelled(channel: ChannelSpec) -> dict[str, str]:
+    ends = {"from": f"{channel.proposer}/{channel.port}", "to": f"{channel.counterparty}/{channel.counterparty_port}"}
+    version = {"version": channel.version} if channel.version else {}
+    return {**ends, "ordering": ORDERINGS[channel.ordered], **version}
 
 
 def _decimal(scaled: int, places: int) -> str:

@@ -2,11 +2,13 @@
 
 import pytest
 
+from meshsec.relays import relayer_config
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.runtime.genesis import Genesis
+from meshsec_relayer.config import ChannelConfig
 from meshsec_sdk import located, mesh_file, mesh_yaml, names
-from meshsec_sdk.mesh_file import ChainSpec, LinkSpec, MeshSpec, ValidatorSpec
+from meshsec_sdk.mesh_file import ChainSpec, ChannelSpec, LinkSpec, MeshSpec, ValidatorSpec
 
 NATO = """\
 seed: 7
@@ -21,6 +23,16 @@ links:
   - {provider: osmosis, consumer: juno, max_cap: 90_000ujuno, price: 0.5, discount: 10%}
   - {provider: juno, consumer: osmosis, discount: 0.05}
 relayers: [fast, slow]
+"""
+
+
+TALK = """\
+chains: {osmosis: , juno: , axelar: }
+links:
+  - {provider: osmosis, consumer: juno}
+channels:
+  - {from: osmosis/echo, to: juno/echo, ordering: ordered, version: echo-1}
+  - {from: juno/transfer, to: axelar/transfer}
 """
 
 
@@ -99,7 +111,30 @@ def test_a_file_says_what_differs_from_the_defaults() -> None:
     assert mesh_file.genesis_of(mesh, "osmosis").modules["slashing"] == {"double_sign_slash_bps": "1000"}
 
 
-@pytest.mark.parametrize("mesh", [mesh_yaml.loads(NATO), mesh_file.topology("triangle")], ids=["file", "triangle"])
+def test_a_file_lists_channels_and_they_join_chains_as_links_do() -> None:
+    mesh = mesh_yaml.loads(TALK)
+    assert mesh.channels == (
+        ChannelSpec("osmosis", "echo", "juno", "echo", ordered=True, version="echo-1"),
+        ChannelSpec("juno", "transfer", "axelar", "transfer"),
+    )
+    assert mesh.pairs() == (("osmosis", "juno"), ("juno", "axelar"))
+    opened = {
+        path.name: path.channels for path in relayer_config(mesh, "main", dict.fromkeys(("osmosis", "juno", "axelar"), "")).paths
+    }
+    coins = ChannelConfig("a", "transfer", "transfer", version="ics20-1")
+    assert opened == {
+        "osmosis-juno": (
+            coins,
+            ChannelConfig("b", "mesh-consumer", "mesh-provider"),
+            ChannelConfig("a", "echo", "echo", "ORDER_ORDERED", "echo-1"),
+        ),
+        "juno-axelar": (coins,),
+    }
+
+
+@pytest.mark.parametrize(
+    "mesh", [mesh_yaml.loads(NATO), mesh_yaml.loads(TALK), mesh_file.topology("triangle")], ids=["file", "channels", "triangle"]
+)
 def test_a_mesh_that_is_written_reads_back_as_the_same_mesh(mesh: MeshSpec) -> None:
     assert mesh_yaml.loads(mesh_yaml.dump(mesh)) == mesh
 
@@ -158,6 +193,25 @@ MISTAKES = {
         2,
         None,
     ),
+    "a channel from a port that is not there": (
+        "chains: {juno: , osmosis: }\nchannels:\n  - {from: juno/ecco, to: osmosis/echo}\n",
+        located.BAD_VALUE,
+        3,
+        "juno/echo",
+    ),
+    "a channel from the port of a model": (
+        "chains: {juno: , osmosis: }\nchannels:\n  - {from: juno/mesh-provider, to: osmosis/echo}\n",
+        located.BAD_VALUE,
+        3,
+        "juno/echo",
+    ),
+    "a channel of another ordering": (
+        "chains: {juno: , osmosis: }\nchannels:\n  - {from: juno/echo, to: osmosis/echo, ordering: orderd}\n",
+        located.BAD_VALUE,
+        3,
+        "ordered",
+    ),
+    "a channel with one end": ("chains: {juno: }\nchannels: [{from: juno/echo}]\n", located.MISSING_KEY, 2, None),
     "another engine": ("chains:\n  juno:\n    engine: embeded\n", located.BAD_VALUE, 3, "embedded"),
 }
 
@@ -177,6 +231,19 @@ def test_a_link_to_itself_or_listed_twice_is_refused(links: str) -> None:
     with pytest.raises(Rejected) as refusal:
         mesh_yaml.loads(f"chains: {{juno: , akash: }}\nlinks: {links}\n")
     assert refusal.value.code == mesh_file.BAD_LINK
+
+
+@pytest.mark.parametrize(
+    "channels",
+    [
+        "[{from: juno/echo, to: juno/echo}]",
+        "[{from: juno/echo, to: akash/echo}, {from: akash/echo, to: juno/echo}]",
+    ],
+)
+def test_a_channel_to_itself_or_listed_twice_is_refused(channels: str) -> None:
+    with pytest.raises(Rejected) as refusal:
+        mesh_yaml.loads(f"chains: {{juno: , akash: }}\nchannels: {channels}\n")
+    assert refusal.value.code == mesh_file.BAD_CHANNEL
 
 
 def test_a_file_that_is_not_there_is_refused_by_name() -> None:

@@ -1,15 +1,20 @@
-"""What the relayers of a mesh open: a connection and a transfer channel per pair of chains, a channel per link."""
+"""What the relayers of a mesh open: a connection and a transfer channel per pair of chains, a channel per link, and others that
+the mesh lists."""
 
 from collections.abc import Mapping
 from typing import Literal
 
 from meshsec_core.ibc import transfer
+from meshsec_core.ibc.connection import ORDERED, UNORDERED
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT
 from meshsec_relayer.config import ChainConfig, ChannelConfig, PathConfig, RelayerConfig
 from meshsec_sdk.mesh_file import MeshSpec
 
 UNKNOWN_RELAYER = "mesh-file/unknown-relayer"
+
+TRANSFER = (transfer.PORT, transfer.PORT)
+"""Ports of the channel that every pair has, whether the mesh lists it or not."""
 
 
 def relayer_config(mesh: MeshSpec, relayer: str, urls: Mapping[str, str]) -> RelayerConfig:
@@ -38,4 +43,15 @@ def _path(mesh: MeshSpec, a: str, b: str) -> PathConfig:
         if {link.provider, link.consumer} == {a, b}:
             side: Literal["a", "b"] = "a" if link.consumer == a else "b"
             channels.append(ChannelConfig(proposer=side, port=CONSUMER_PORT, counterparty_port=PROVIDER_PORT))
+    for listed in mesh.channels:
+        if {listed.proposer, listed.counterparty} == {a, b} and (listed.port, listed.counterparty_port) != TRANSFER:
+            channels.append(
+                ChannelConfig(
+                    proposer="a" if listed.proposer == a else "b",
+                    port=listed.port,
+                    counterparty_port=listed.counterparty_port,
+                    ordering=ORDERED if listed.ordered else UNORDERED,
+                    version=listed.version,
+                )
+            )
     return PathConfig(a=a, b=b, channels=tuple(channels))

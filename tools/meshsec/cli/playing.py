@@ -64,7 +64,7 @@ def _open(scenario: Scenario, kind: str, directory: Path) -> Iterator[World]:
 
 
 def check_mesh(wanted: MeshSpec, found: MeshSpec) -> None:
-    """Check that a mesh has the chains of a story, described alike, and among them the same links.
+    """Check that a mesh has the chains of a story, described alike, and among them the same links and channels.
 
     Raises:
         Rejected: `scenario/other-mesh` with what differs.
@@ -88,6 +88,9 @@ def check_mesh(wanted: MeshSpec, found: MeshSpec) -> None:
     among = [link for link in found.links if link.provider in names and link.consumer in names]
     if sorted(map(codec.encode, wanted.links)) != sorted(map(codec.encode, among)):
         raise Rejected(OTHER_MESH, differs="links", hint="boot the mesh that the story describes")
+    joining = [channel for channel in found.channels if channel.proposer in names and channel.counterparty in names]
+    if sorted(map(codec.encode, wanted.channels)) != sorted(map(codec.encode, joining)):
+        raise Rejected(OTHER_MESH, differs="channels", hint="boot the mesh that the story describes")
 
 
 def _teller(*, json: bool) -> Callable[[Played], None]:
