@@ -1,13 +1,14 @@
 """One simulated chain: what a process would be, without the process, its clock or its disk."""
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from meshsec_core.kernel.crypto import MemoVerifier
 from meshsec_core.kernel.errors import InvariantViolated
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.tendermint import Evidence
+from meshsec_core.replica.branch import branch_of, keys_of
 from meshsec_core.replica.drive import Left, carry_out, drive
 from meshsec_core.replica.events import Committed, Effect, Fire, Halted, SetTimer, Tick, Timer
 from meshsec_core.replica.replica import Replica
@@ -53,8 +54,29 @@ class FallibleStorage:
 class SimChain:
     """One simulated chain: what a process would be, without the process."""
 
-    def __init__(self, spec: ChainSpec, genesis: Genesis, mesh: MeshSpec, image: MemoryStorage | None = None) -> None:
+    def __init__(
+        self,
+        spec: ChainSpec,
+        genesis: Genesis,
+        mesh: MeshSpec,
+        image: MemoryStorage | None = None,
+        validators: Collection[str] | None = None,
+    ) -> None:
+        """Start a chain, or go on from an image.
+
+        Args:
+            spec: of the chain.
+            genesis: of the chain.
+            mesh: whose names mean something here.
+            image: what is durable already.
+            validators: who is hosted; all by default.
+
+        Raises:
+            Rejected: `dev/unknown-validator`.
+        """
         self.spec = spec
+        keys = consensus_keys(spec)
+        self._keys = keys if validators is None else keys_of(keys, validators)
         self.development = True
         self.block_mode = "manual"
         self.aliases = Aliases(spec.names, {chain.name: chain.names for chain in mesh.chains})
@@ -117,6 +139,14 @@ class SimChain:
         except Crash:
             self.restart()
 
+    def branch(self, mesh: MeshSpec, validators: Collection[str]) -> "SimChain":
+        """Return another future of this chain, made by these validators.
+
+        Raises:
+            Rejected: `dev/unknown-validator`.
+        """
+        return SimChain(self.spec, self._genesis, mesh, branch_of(self.storage), validators)
+
     def restart(self, image: MemoryStorage | None = None) -> None:
         """Throw every live object away and reopen from the stored image, or from another."""
         self.storage = FallibleStorage(image or self.storage.image.copy())
@@ -135,5 +165,5 @@ class SimChain:
                     self._timers.clear()
 
     def _open(self) -> Replica:
-        keys = consensus_keys(self.spec)
-        return Replica.open(self._genesis, keys, self.storage, verify=MemoVerifier(), models=load_models(self._genesis.models))
+        models = load_models(self._genesis.models)
+        return Replica.open(self._genesis, self._keys, self.storage, verify=MemoVerifier(), models=models)
