@@ -19,6 +19,7 @@ import command_line
 from command_line import COMMAND, alive, run, until, wait_until_gone
 from meshsec.home import Home
 from meshsec.world.process import ProcessWorld
+from meshsec_node.storage import VERSION
 from meshsec_sdk import names
 
 HOUR = 3600 * 10**9
@@ -229,7 +230,7 @@ def test_a_chain_that_refuses_its_database_ends_the_whole_start_and_says_why(end
     answer = up(directory)
     facts = answer.value["facts"]
     assert (answer.code, answer.value["code"]) == (3, "storage/version")
-    assert (facts["process"], facts["found"], facts["expected"]) == ("juno", "0", "1")
+    assert (facts["process"], facts["found"], facts["expected"]) == ("juno", "0", VERSION)
     assert not Home(directory).is_locked()
 
 
@@ -254,7 +255,7 @@ def test_a_chain_that_refuses_to_come_back_harms_no_other_and_returns_when_it_ca
         assert world.osmosis.user("bob").balance() == 1_000_000_007
         home.away("juno").touch()
         until(lambda: home.running().children["juno"] == 0)
-        set_layout(database, "1")
+        set_layout(database, VERSION)
         home.away("juno").unlink()
         assert world.juno.user("bob").balance() == 1_000_000_000
     assert run("down", "--dir", directory).code == 0
