@@ -25,6 +25,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 long: $(READY)
+	MESHSEC_SEEDS=5000 $(BIN)/python -m pytest -n $(WORKERS) tests/properties/test_consensus.py
 	$(BIN)/python tests/mutations.py
 
 clean:

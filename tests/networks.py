@@ -1,11 +1,14 @@
-"""A network of vote machines under an adversary: messages are late, lost, repeated and reordered, timers fire early, some lie.
+"""A network of vote machines under an adversary that sees everything: messages are late, lost, repeated, reordered and cut off,
+timers fire early, machines crash and come back with nothing but what they signed, some lie.
 
-What an honest machine has heard reaches every other one in the end (gossip), at the latest when the network heals.
+What an honest machine has said reaches every other one in the end (gossip), at the latest when the network heals.
 """
 
+from functools import cache
 from random import Random
 
 from machines import validator_set
+from meshsec_core.consensus.guard import STEP_PRECOMMIT, STEP_PREVOTE, STEP_PROPOSE, LastSigned, guard
 from meshsec_core.consensus.step import (
     Cast,
     Conflict,
@@ -20,7 +23,21 @@ from meshsec_core.consensus.step import (
     Voted,
     step,
 )
-from meshsec_core.kernel.wire.tendermint import PRECOMMIT, PREVOTE, BlockId, PartSetHeader
+from meshsec_core.consensus.votes import Choice, is_quorum
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.wire.hashes import proposal_sign_bytes, vote_sign_bytes
+from meshsec_core.kernel.wire.tendermint import PRECOMMIT, PREVOTE, BlockId, PartSetHeader, Proposal
+
+STEPS = {PREVOTE: STEP_PREVOTE, PRECOMMIT: STEP_PRECOMMIT}
+
+
+@cache
+def spelled(kind: int, number: int, block: Choice, pol_round: int = -1) -> bytes:
+    """What is signed for a vote, or (kind 0) for a proposal."""
+    if kind:
+        return vote_sign_bytes("chain-1", kind, 1, number, block, 1)
+    assert block is not None
+    return proposal_sign_bytes("chain-1", Proposal(1, number, pol_round, block, 1))
 
 
 class Network:
@@ -37,7 +54,9 @@ class Network:
         self.timers: dict[int, list[TimedOut]] = {index: [] for index in self.honest}
         self.decided: dict[int, BlockId] = {}
         self.validity: dict[BlockId, bool] = {}
-        self.voted: set[tuple[int, int, int]] = set()
+        self.last: dict[int, LastSigned] = {}
+        self.groups: dict[int, int] = {}
+        self.victim = -1
         self.accused: set[int] = set()
         for index in self.honest:
             self.feed(index, Start())
@@ -51,18 +70,64 @@ class Network:
         for effect in effects:
             match effect:
                 case Cast(kind, number, block):
-                    assert (index, kind, number) not in self.voted, "an honest validator voted twice in a step"
-                    self.voted.add((index, kind, number))
-                    self.say(Voted(kind, number, index, block))
+                    if self.signs(index, number, STEPS[kind], spelled(kind, number, block)):
+                        self.say(Voted(kind, number, index, block))
                 case Propose(number, block, pol_round):
                     block = block or self.new_block(index, number, valid=True)
-                    self.say(Proposed(number, block, pol_round, True))
+                    if self.signs(index, number, STEP_PROPOSE, spelled(0, number, block, pol_round)):
+                        self.say(Proposed(number, block, pol_round, True))
                 case Schedule(timer, number):
                     self.timers[index].append(TimedOut(timer, number))
                 case Decide(_, block):
                     self.decided[index] = block
                 case Conflict(_, _, liar):
                     self.accused.add(liar)
+
+    def signs(self, index: int, number: int, step_number: int, content: bytes) -> bool:
+        """Ask the guard, which alone survives a crash."""
+        try:
+            repeated = guard(self.last.get(index), 1, number, step_number, content)
+        except Rejected:
+            return False
+        if repeated is None:
+            self.last[index] = LastSigned(1, number, step_number, content, b"")
+        return True
+
+    def double_votes(self) -> list[tuple[int, int, int]]:
+        """(validator, kind, round) where an honest one signed two different votes."""
+        cast: dict[tuple[int, int, int], set[Choice]] = {}
+        for event in self.said:
+            if isinstance(event, Voted) and event.index in self.honest:
+                cast.setdefault((event.index, event.kind, event.round), set()).add(event.block)
+        return [place for place, blocks in cast.items() if len(blocks) > 1]
+
+    def crash(self, index: int) -> None:
+        """Take everything from a machine but its guard; it hears what it signed, and some of what was said, once more."""
+        self.machines[index] = State(self.validators, index)
+        self.timers[index] = []
+        self.pending[index] = [event for event in self.said if self.random.random() < 0.8]
+        own = [event for event in self.said if isinstance(event, Voted) and event.index == index]
+        for event in self.random.choice(([Start(), *own], [*own, Start()])):
+            self.feed(index, event)
+
+    def partition(self) -> None:
+        """Cut the honest into two groups, or join them again."""
+        self.groups = {index: self.random.randrange(2) for index in self.honest} if self.random.random() < 0.7 else {}
+
+    def speaker(self, event: Event) -> int | None:
+        """Who said something."""
+        match event:
+            case Voted():
+                return event.index
+            case Proposed():
+                return self.validators.at_round(event.round).proposer_index
+            case _:
+                return None
+
+    def reaches(self, event: Event, index: int) -> bool:
+        """Whether the network lets a message pass; liars talk to everybody."""
+        speaker = self.speaker(event)
+        return speaker not in self.groups or self.groups[speaker] == self.groups[index]
 
     def new_block(self, proposer: int, number: int, *, valid: bool) -> BlockId:
         name = f"{proposer}/{number}/{len(self.validity)}".encode()
@@ -96,12 +161,18 @@ class Network:
                 return
             index = self.random.choice(self.undecided)
             pending, timers, luck = self.pending[index], self.timers[index], self.random.random()
-            if luck < 0.1 and self.liars:
+            if luck < 0.01:
+                self.crash(index)
+            elif luck < 0.02:
+                self.partition()
+            elif luck < 0.1 and self.liars:
                 self.lie()
             elif luck < 0.2 and timers:
                 self.feed(index, timers.pop(self.random.randrange(len(timers))))
             elif pending:
                 event = pending[self.random.randrange(len(pending))]
+                if not self.reaches(event, index):
+                    continue
                 if luck < 0.9:
                     pending.remove(event)
                 if luck > 0.25:
@@ -140,8 +211,81 @@ class Network:
         if self.random.random() < 0.2:
             self.lie()
 
+    def attack(self, rounds: int) -> None:
+        """Try to have two blocks decided: in each round let one machine decide if that is news, and the others see all but the
+        vote that decides; then have some crash, or all find nothing to vote for, and give them something else.
+        """
+        for _ in range(rounds):
+            if not self.undecided:
+                return
+            self.victim = self.random.choice(self.undecided)
+            number = max(self.machines[index].round for index in self.undecided)
+            self._tempt(number)
+            if silent := self.random.random() < 0.3:
+                self._end_patience()
+            for index in self.undecided:
+                self._hear_all(index, PREVOTE)
+            self._end_patience()
+            for index in self.undecided:
+                self._conspire(PREVOTE, index, nil=silent)
+                self._hear_all(index, PREVOTE)
+            self._conspire(PRECOMMIT, self.victim)
+            self._hear_all(self.victim, PRECOMMIT)
+            for index in self.undecided:
+                for liar in self.liars:
+                    self.say(Voted(PRECOMMIT, self.machines[index].round, liar, None), [index])
+                self._hear_all(index, PRECOMMIT)
+                if self.random.random() < 0.3:
+                    self.crash(index)
+            self._end_patience()
+            self._end_patience()
+
+    def _tempt(self, number: int) -> None:
+        """Where it is a liar's turn, propose something new, or two things."""
+        liar = self.validators.at_round(number).proposer_index
+        if liar not in self.liars:
+            return
+        half = self.random.sample(self.honest, len(self.honest) // 2) if self.random.random() < 0.5 else self.honest
+        for hearers in (half, [index for index in self.honest if index not in half]):
+            block, pol_round = self.new_block(liar, number, valid=True), self.random.choice((-1, number - 1))
+            self.say(Proposed(number, block, pol_round, True), hearers)
+
+    def _conspire(self, kind: int, index: int, *, nil: bool = False) -> None:
+        """Let all liars vote as one machine needs it: for what it has voted for, for what is proposed to it, or nil."""
+        machine = self.machines[index]
+        ballot = machine.ballots.get(machine.round)
+        if ballot is None:
+            return
+        votes = ballot.prevotes if kind == PREVOTE else ballot.precommits
+        choice = votes.votes.get(index) or (ballot.proposal.block if ballot.proposal else None)
+        for liar in self.liars if choice is not None or nil else ():
+            self.say(Voted(kind, machine.round, liar, None if nil else choice), [index])
+
+    def _hear_all(self, index: int, kind: int) -> None:
+        """Deliver proposals and votes of one kind (of all kinds to precommit), but from others no precommit that would decide."""
+        again = True
+        while again and index in self.undecided:
+            waiting, self.pending[index] = self.pending[index], []
+            again = False
+            for event in waiting:
+                held = isinstance(event, Voted) and event.kind == PRECOMMIT and (kind == PREVOTE or self._decides(index, event))
+                if held:
+                    self.pending[index].append(event)
+                else:
+                    self.feed(index, event)
+                    again = True
+
+    def _decides(self, index: int, event: Voted) -> bool:
+        if index == self.victim and event.block not in self.decided.values():
+            return False
+        ballot = self.machines[index].ballots.get(event.round)
+        behind = 0 if ballot is None else ballot.precommits.behind(event.block)
+        roster = self.validators.roster
+        return event.block is not None and is_quorum(behind + roster.powers[event.index], roster.total_power)
+
     def heal(self, rounds: int) -> None:
         """Bring everything that was ever said to everybody, in order; timers fire only when nothing is under way."""
+        self.groups = {}
         heard = dict.fromkeys(self.honest, 0)
         for _ in range(3 * rounds):
             while any(heard[index] < len(self.said) for index in self.undecided):

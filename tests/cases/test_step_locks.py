@@ -173,3 +173,39 @@ def test_a_polka_counts_once() -> None:
 
     assert machine.prevotes(0, A, 3) == ()
     assert machine.state.phase is Phase.PRECOMMIT
+
+
+def test_a_machine_that_starts_again_holds_the_lock_that_its_own_precommits_speak_of() -> None:
+    """Given all that is left is a guard and the machine's own votes of rounds 0 and 1, which it hears in any order
+    Then it is locked on the later block, proposes that one again, and does not vote for another without a later polka
+    """
+    machine = Machine(me=2)
+
+    assert machine.precommits(1, B, 2) == ()
+    assert machine.precommits(0, A, 2) == ()
+    state = machine.state
+    assert (state.locked_round, state.locked_block, state.valid_round, state.valid_block) == (1, B, 1, B)
+    machine.go_to_round(2)
+    assert machine.proposal(2, A, pol_round=-1) == (prevote(2, NIL),)
+
+
+def test_what_others_precommit_locks_nobody() -> None:
+    machine = Machine(me=2)
+    machine.precommits(0, A, 0, 1)
+    machine.precommits(0, NIL, 2)
+
+    assert (machine.state.locked_round, machine.state.valid_round) == (-1, -1)
+
+
+def test_a_valid_block_of_a_later_round_survives_the_replay_of_an_earlier_precommit() -> None:
+    machine = Machine()
+    machine.lock(0, A)
+    machine.go_to_round(1)
+    machine.timeout(Timer.PROPOSE, 1)
+    machine.prevotes(1, NIL, 0, 1, 2)
+    machine.proposal(1, B)
+    machine.prevotes(1, B, 0, 1, 2)
+    assert (machine.state.locked_round, machine.state.valid_round) == (0, 1)
+
+    machine.precommits(0, A, 3)
+    assert (machine.state.locked_block, machine.state.valid_block) == (A, B)

@@ -1,4 +1,9 @@
-"""Agreement, validity and termination of whole heights under an adversary with less than a third of the power."""
+"""Agreement, validity and termination of whole heights under an adversary with less than a third of the power, and how they fail
+when it has more.
+"""
+
+import os
+from collections.abc import Callable
 
 import pytest
 
@@ -15,38 +20,58 @@ WORLDS = [
 """Powers and the positions of the liars, who have less than a third."""
 
 
+SEEDS = int(os.environ.get("MESHSEC_SEEDS", "200"))
+"""How many networks each test tries in each world; `make long` tries thousands."""
+
+SCHEDULES: dict[str, Callable[[Network], None]] = {
+    "any order": lambda network: network.run_any_order(60 * len(network.validators)),
+    "waves": lambda network: network.run_waves(6),
+    "an attack on agreement": lambda network: network.attack(10),
+}
+
+
+def forked(network: Network) -> bool:
+    return len(set(network.decided.values())) > 1
+
+
 def check(network: Network) -> None:
-    """Nobody disagrees, what is decided is valid and was proposed, and only liars are accused."""
-    blocks = list(dict.fromkeys(network.decided.values()))
-    assert len(blocks) <= 1
-    assert all(network.validity[block] for block in blocks)
+    """Nobody disagrees, what is decided is valid and was proposed, nobody honest votes twice, and only liars are accused."""
+    assert not forked(network)
+    assert all(network.validity[block] for block in network.decided.values())
+    assert network.double_votes() == []
     assert network.accused <= set(network.liars)
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize(("powers", "liars"), WORLDS)
-def test_all_honest_validators_decide_one_valid_block_whatever_the_order_of_messages(
-    powers: tuple[int, ...], liars: tuple[int, ...]
+def test_all_honest_validators_decide_one_valid_block_whatever_the_adversary_does(
+    powers: tuple[int, ...], liars: tuple[int, ...], schedule: str
 ) -> None:
-    for seed in range(200):
+    for seed in range(SEEDS):
         network = Network(seed, powers, liars)
-        network.run_any_order(60 * len(powers))
+        SCHEDULES[schedule](network)
         check(network)
         network.heal(rounds=4 * len(powers))
         check(network)
         assert not network.undecided, f"seed {seed}"
 
 
-@pytest.mark.parametrize(("powers", "liars"), WORLDS)
-def test_all_honest_validators_decide_one_valid_block_after_rounds_that_reach_only_some(
-    powers: tuple[int, ...], liars: tuple[int, ...]
-) -> None:
-    for seed in range(200):
+@pytest.mark.parametrize(("powers", "liars"), [((1, 1, 1, 1), (0, 3)), ((1,) * 7, (0, 2, 5)), ((3, 2, 2, 2), (0, 1))])
+def test_with_more_power_than_a_third_the_same_adversary_forks_the_chain(powers: tuple[int, ...], liars: tuple[int, ...]) -> None:
+    forks = 0
+    for seed in range(20):
         network = Network(seed, powers, liars)
-        network.run_waves(6)
-        check(network)
-        network.heal(rounds=4 * len(powers))
-        check(network)
-        assert not network.undecided, f"seed {seed}"
+        network.attack(10)
+        forks += forked(network)
+        assert network.double_votes() == []
+    assert forks > 0
+
+
+@pytest.mark.parametrize("powers", [(1, 1, 1), (2, 2, 1, 1), (4, 3, 3, 2)])
+def test_a_third_of_the_power_that_says_nothing_keeps_everybody_from_deciding(powers: tuple[int, ...]) -> None:
+    network = Network(0, powers, (0,))
+    network.heal(rounds=40)
+    assert network.decided == {}
 
 
 def test_a_height_without_trouble_takes_one_round_and_accuses_nobody() -> None:
