@@ -18,10 +18,10 @@ from meshsec_core.kernel.crypto import Verify, sha256
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.kernel.store.overlay import Empty, Overlay
 from meshsec_core.kernel.store.state import Prepared, State
-from meshsec_core.kernel.types import Address
+from meshsec_core.kernel.types import Address, Denom
 from meshsec_core.kernel.wire.hashes import results_hash
 from meshsec_core.modules.auth import AUTH, authenticate, sequence
-from meshsec_core.modules.bank import BANK
+from meshsec_core.modules.bank import BANK, set_balance
 from meshsec_core.modules.distribution import DISTRIBUTION
 from meshsec_core.modules.gov.module import GOV
 from meshsec_core.modules.mint import MINT
@@ -103,6 +103,15 @@ class Executed:
         return results_hash([(0 if r.code == OK else 1, r.code.encode(), 0, r.gas_used) for r in self.results.receipts])
 
 
+class Forgery(msgspec.Struct, frozen=True):
+    """A balance that an account is to have although no transaction gives it to it."""
+
+    address: Address
+    denom: Denom
+    amount: int
+    """Base units."""
+
+
 class App:
     """One chain's state and modules behind an ABCI-shaped face. Mutated by `commit` only."""
 
@@ -115,6 +124,21 @@ class App:
         self._read: dict[bytes, ReadTx | Rejected] = {}
         self._read_bytes = 0
         self._check: Overlay = Overlay(state)
+        self._forged: list[Forgery] = []
+
+    def forge(self, forgery: Forgery) -> None:
+        """Begin the next block from a state that no honest execution gives; everybody who runs this application will sign it.
+
+        Raises:
+            Rejected: as `bank.set_balance`.
+        """
+        forged = [*self._forged, forgery]
+        self._apply(Overlay(self.state), self._next_block(), forged)
+        self._forged = forged
+
+    def _apply(self, overlay: Overlay, block: Block, forged: Iterable[Forgery]) -> None:
+        for item in forged:
+            set_balance(Ctx(overlay, block, self.machine), item.address, item.denom, item.amount)
 
     # ABCI: InitChain
 
@@ -231,6 +255,7 @@ class App:
     def _execute(self, block: Block, txs: tuple[bytes, ...]) -> Executed:
         overlay = Overlay(self.state)
         try:
+            self._apply(overlay, block, self._forged)
             opening = Ctx(overlay, block, self.machine)
             for module in self.machine.modules:
                 if module.begin_block is not None:
@@ -290,6 +315,7 @@ class App:
         """Make a block's outcome the state; return what its writes replaced. The check state starts afresh."""
         undo = self.state.commit(height, executed.prepared)
         self._executed.clear()
+        self._forged.clear()
         self.resume(executed.results.time)
         return undo
 
@@ -312,8 +338,8 @@ class App:
 
     @property
     def has_work(self) -> bool:
-        """Whether a model waits for a further block."""
-        return any(model.has_work(self.state) for model in self.models)
+        """Whether a model, or a forger, waits for a further block."""
+        return bool(self._forged) or any(model.has_work(self.state) for model in self.models)
 
     def check_laws(self) -> None:
         """Check every law of every module on the committed state.

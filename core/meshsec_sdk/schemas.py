@@ -388,6 +388,44 @@ class Partition(Shape):
     groups: list[list[str]] = Field(examples=[[["val-0", "val-1"], ["val-2", "val-3"]]])
 
 
+class Fork(Shape):
+    """Who makes another future of the chain, and what it is called."""
+
+    validators: list[str]
+    name: str = "fork"
+    late: bool = Field(default=False, description="Decide its first block in another round than 0.")
+
+
+class EndFork(Shape):
+    """Which branch to forget."""
+
+    name: str
+
+
+class Branch(Shape):
+    """Another future of a chain."""
+
+    name: str
+    path: str = Field(description="Before every path that is asked of it.")
+    base: Decimal = Field(description="The last height that it has in common with the chain.")
+    height: Decimal
+    validators: list[str] = Field(description="Who makes it.")
+
+
+class Branches(Shape):
+    """The other futures of a chain."""
+
+    branches: list[Branch]
+
+
+class SetBalance(Shape):
+    """What an account is to hold."""
+
+    address: str
+    amount: Decimal
+    denom: str = Field(default="", description="The chain's own coin by default.")
+
+
 class Heal(Shape):
     """Whose faults end; all without a name."""
 

@@ -8,7 +8,9 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
+from starlette.routing import Mount
 from starlette.routing import Route as HttpRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from meshsec_core.kernel.errors import Rejected
 from meshsec_node.orders import ORDERS, WAIT_SECONDS, Order
@@ -17,6 +19,7 @@ from meshsec_node.stream import read_since, stream
 from meshsec_node.version import VERSION
 from meshsec_node.views import txs
 from meshsec_node.views.chain import receipt_fields
+from meshsec_node.views.forks import find_branch
 from meshsec_node.views.routes import NOT_DEVELOPMENT, Reply, Request, Route, check_request
 from meshsec_node.views.table import ROUTES
 from meshsec_sdk.answers import REFUSALS, BodyLimit, Endpoint, answer, events, strict
@@ -25,11 +28,15 @@ from meshsec_sdk.problems import BAD_PARAMETER
 
 def build_app(runner: Runner) -> FastAPI:
     """Build the application that serves one chain."""
-    routes = [HttpRoute(route.path, _endpoint(runner, route), methods=[route.method]) for route in ROUTES]
+    routes: list[HttpRoute | Mount] = [
+        HttpRoute(route.path, _endpoint(runner, route), methods=[route.method]) for route in ROUTES
+    ]
     routes[:0] = [
         HttpRoute(path, strict(_order(runner, order)), methods=[method]) for (method, path), (order, _) in ORDERS.items()
     ]
     routes.append(HttpRoute("/v1/events", strict(_events(runner), "since")))
+    if runner.base is None:
+        routes.append(Mount("/branches/{branch}", app=_branches(runner)))
     routes.append(HttpRoute("/metrics", strict(_metrics(runner))))
     title = f"meshsec {runner.replica.genesis.chain_id}"
     app = FastAPI(title=title, version=VERSION, routes=list(routes), redoc_url=None, exception_handlers=REFUSALS)
@@ -37,6 +44,22 @@ def build_app(runner: Runner) -> FastAPI:
     app.add_middleware(BodyLimit, limit=runner.settings.body_limit)
     app.openapi = lambda: _document(app.title)  # type: ignore[method-assign]
     return app
+
+
+def _branches(runner: Runner) -> ASGIApp:
+    """Hand what is asked of a branch to the branch, in development only."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if not runner.development:
+            raise Rejected(NOT_DEVELOPMENT, path=scope["path"][:200])
+        name = scope["path_params"]["branch"]
+        find_branch(runner, name)
+        branch = runner.branches[name]
+        if branch.face is None:
+            branch.face = build_app(branch)
+        await branch.face(scope, receive, send)
+
+    return serve
 
 
 def _document(title: str) -> dict[str, Any]:

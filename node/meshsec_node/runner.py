@@ -4,17 +4,19 @@ Everything here runs on one asyncio loop; only the signatures of batches are ver
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import structlog
+from starlette.types import ASGIApp
 
-from meshsec_core.app import Receipt, Results
+from meshsec_core.app import Forgery, Receipt, Results
 from meshsec_core.kernel.crypto import MemoVerifier, verify
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.tendermint import Evidence
+from meshsec_core.replica.branch import branch_of, keys_of
 from meshsec_core.replica.drive import carry_out, drive
 from meshsec_core.replica.events import Committed, Event, Fire, Halted, SetTimer, Tick, Timer
 from meshsec_core.replica.replica import Replica
@@ -23,6 +25,7 @@ from meshsec_node.aliases import Aliases
 from meshsec_node.clock import MeshClock
 from meshsec_node.metrics import Metrics
 from meshsec_node.settings import BlockMode, Settings
+from meshsec_sdk.models import load_models
 
 HALTED = "node/halted"
 DROPPED = "tx/dropped"
@@ -53,6 +56,11 @@ class Runner:
         self.clock = MeshClock(settings.clock_offset if stored is None else int(stored))
         self.metrics = Metrics(replica.genesis.chain_id)
         self.stopping = asyncio.Event()
+        self.base: int | None = None
+        """Of a branch, the last height that it has in common with its chain."""
+        self.branches: dict[str, Runner] = {}
+        self.face: ASGIApp | None = None
+        """Of a branch, what answers its requests; made at the first one."""
         self._storage = storage
         self._verifier = verifier
         self._pool = ThreadPoolExecutor(settings.verifiers, "verify")
@@ -64,6 +72,7 @@ class Runner:
         self._begun = self._loop.time() - settings.heartbeat / SECOND
         self._ordered = 0
         self._log = structlog.get_logger()
+        self._work: asyncio.Task[None] | None = None
         if stored is None:
             self._keep_clock()
 
@@ -124,6 +133,8 @@ class Runner:
     def stop(self) -> None:
         """Let the loop, everyone who waits and every stream of events end."""
         self.stopping.set()
+        for name in list(self.branches):
+            self.end_fork(name)
         self._wake.set()
         self._news.set()
         for _, handle in self._timers.values():
@@ -292,6 +303,8 @@ class Runner:
 
     def set_mode(self, mode: BlockMode, block_time: int | None) -> None:
         """Change when blocks are made; `block_time` in nanoseconds counts in interval mode."""
+        for branch in self.branches.values():
+            branch.set_mode(mode, block_time)
         self.mode = mode
         self.block_time = self.block_time if block_time is None else block_time
         self._wake.set()
@@ -302,6 +315,8 @@ class Runner:
         self._keep_clock()
         for timer, (due, _) in list(self._timers.items()):
             self._arm(timer, due)
+        for branch in self.branches.values():
+            branch.set_clock(offset)
 
     def _keep_clock(self) -> None:
         self._storage.apply([Write(Table.META, CLOCK_KEY, str(self.clock.offset).encode())])
@@ -315,8 +330,35 @@ class Runner:
         self._follow(carry_out(self.replica, self._storage, self.replica.partition(groups), self.clock.now()))
 
     def heal(self, validator: str | None = None) -> None:
-        """End the faults of one validator or of all; see `Replica.heal`."""
+        """End the faults of one validator; or all of them, and all branches. See `Replica.heal`."""
         self._follow(carry_out(self.replica, self._storage, self.replica.heal(validator), self.clock.now()))
+        for name in list(self.branches) if validator is None else ():
+            self.end_fork(name)
+
+    def fork(self, name: str, validators: Collection[str], *, late: bool) -> None:
+        """Begin a branch behind the last block: rows in memory, a loop and a face of its own, the clock and mode of the chain.
+
+        Raises:
+            Rejected: `dev/unknown-validator`.
+        """
+        chain = self.replica
+        keys = keys_of({voter.name: voter.key for voter in chain.voters}, validators)
+        storage = branch_of(self._storage, chain.tip, late=late)
+        models = load_models(chain.genesis.models)
+        replica = Replica.open(chain.genesis, keys, storage, verify=self._verifier, models=models, keep=self.settings.keep)
+        branch = self.branches[name] = Runner(self.settings, replica, storage, self._verifier, self.aliases)
+        branch.base = chain.height
+        branch.set_mode(self.mode, self.block_time)
+        branch._work = self._loop.create_task(branch.run())
+
+    def end_fork(self, name: str) -> None:
+        """End a branch, and whoever waits for it."""
+        self.branches.pop(name).stop()
+
+    def forge(self, forgery: Forgery) -> None:
+        """Let the next block of a branch begin with a forged state; see `App.forge`."""
+        self.replica.app.forge(forgery)
+        self._wake.set()
 
 
 def _verify_all(questions: list[Question]) -> list[tuple[Question, bool]]:

@@ -3,32 +3,22 @@
 import asyncio
 import base64
 import json
-import time
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import httpx
 import msgspec
 import pytest
 from fastapi import FastAPI
 
 from attacks import LUNATIC, evidence_of
 from meshsec_core.kernel import codec
-from meshsec_core.kernel.crypto import MemoVerifier
 from meshsec_core.kernel.wire.tendermint import encode_evidence
-from meshsec_core.replica.replica import Replica
-from meshsec_core.replica.storage import MemoryStorage
-from meshsec_node.aliases import Aliases
-from meshsec_node.api import build_app
 from meshsec_node.orders import ORDERS
 from meshsec_node.runner import Runner
-from meshsec_node.settings import BlockMode, Settings
+from meshsec_node.settings import BlockMode
 from meshsec_node.views import LocalTransport
 from meshsec_node.views.table import ROUTES
-from meshsec_sdk import mesh_file, names, schemas
-from meshsec_sdk.models import load_models
-
-T = TypeVar("T")
+from meshsec_sdk import names, schemas
+from served import over_http, serve
 
 ALICE = names.address("alice", names.chain_name("osmosis"))
 SEND = {"from": "alice", "msgs": [{"@type": "bank/Send", "to": "bob", "denom": "uosmo", "amount": "3"}]}
@@ -36,35 +26,6 @@ SEND = {"from": "alice", "msgs": [{"@type": "bank/Send", "to": "bob", "denom": "
 
 OTHER_CHAINS = base64.b64encode(encode_evidence(evidence_of(LUNATIC))).decode()
 """Evidence that holds, of a chain that is not served here."""
-
-
-def serve(act: Callable[[Runner, FastAPI], Awaitable[T]]) -> T:
-    """Run a chain of the mesh `pair` in memory for the length of `act`."""
-
-    async def inside() -> T:
-        mesh = mesh_file.topology("pair")
-        genesis = mesh_file.genesis_of(mesh, "osmosis")
-        storage, verifier = MemoryStorage(), MemoVerifier()
-        keys = mesh_file.consensus_keys(mesh.chain("osmosis"))
-        replica = Replica.open(genesis, keys, storage, verify=verifier, models=load_models(genesis.models))
-        aliases = Aliases(mesh.chain("osmosis").names, {chain.name: chain.names for chain in mesh.chains})
-        given = Settings(
-            "", "", development=True, block_mode=BlockMode.AUTO, clock_offset=mesh_file.GENESIS_TIME - time.time_ns()
-        )
-        runner = Runner(given, replica, storage, verifier, aliases)
-        loop = asyncio.ensure_future(runner.run())
-        try:
-            return await act(runner, build_app(runner))
-        finally:
-            runner.stop()
-            await loop
-
-    return asyncio.run(inside())
-
-
-def over_http(app: FastAPI) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://chain")
-
 
 PATHS = (
     "/healthz",

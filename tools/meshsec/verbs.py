@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from meshsec.world import forks
 from meshsec.world.base import Chain, World
 from meshsec_core.app import MODULES
 from meshsec_core.kernel.errors import Rejected
@@ -229,6 +230,18 @@ _FILTER = (
     Param("id", "text", "one packet: `chain:port:channel:sequence`", required=False),
 )
 
+_BRANCH = _target("branch", "such as `juno~fork`")
+_VICTIM = Param("victim", "text", "the chain that is to believe it, or has believed it")
+_HEIGHT = Param(
+    "height", "text", "`first` behind the fork, `latest` of the branch, or a number; latest if left out", required=False
+)
+_SIGNER = Param("signer", "text", "the user who signs; `erin` if left out", required=False)
+
+
+def _signer(given: Mapping[str, Any]) -> str:
+    return str(given.get(_SIGNER.name, "erin"))
+
+
 ACTIONS: tuple[Verb, ...] = (
     Verb(
         "mine",
@@ -258,8 +271,50 @@ ACTIONS: tuple[Verb, ...] = (
         act=lambda w, a: w.partition(a["chain"], [group.split(",") for group in a["groups"].replace(" ", "").split("|")]),
     ),
     Verb(
+        "fault.fork",
+        "Make validators sign another future of their chain beside it; with more than two thirds of the power both sides go on.",
+        (
+            Param("chain", "text", "such as `juno`"),
+            Param("validators", "text", "who signs on both sides, such as `val-0,val-1,val-2`"),
+            Param("name", "text", "the branch is called `<chain>~<name>`; `fork` if left out", required=False),
+            Param("late", "flag", "decide the branch's first block in a later round than the chain's", required=False),
+        ),
+        act=lambda w, a: w.fork(
+            a["chain"], a["validators"].replace(" ", "").split(","), a.get("name", "fork"), late=a.get("late", False)
+        ),
+    ),
+    Verb("fork.end", "Forget a branch.", _BRANCH, act=lambda w, a: w.end_fork(a["branch"])),
+    Verb(
+        "fork.show",
+        "Show one header of a branch to the light client by which another chain follows the forked one.",
+        (*_BRANCH, _VICTIM, _HEIGHT, _SIGNER),
+        act=lambda w, a: forks.show(w.branch(a["branch"]), w.chain(a["victim"]), a.get("height", forks.LATEST), _signer(a)),
+    ),
+    Verb(
+        "fork.deliver",
+        "Carry packets between a branch and another chain, as a relayer that takes the branch for the chain.",
+        (*_BRANCH, _VICTIM, _SIGNER),
+        act=lambda w, a: forks.deliver(w, w.branch(a["branch"]), w.chain(a["victim"]), _signer(a)),
+    ),
+    Verb(
+        "fork.report",
+        "Tell both chains of a fork: misbehaviour to the light client, evidence to the chain whose validators signed both sides.",
+        (*_BRANCH, _VICTIM, _HEIGHT, _SIGNER),
+        act=lambda w, a: forks.report(w.branch(a["branch"]), w.chain(a["victim"]), a.get("height", forks.LATEST), _signer(a)),
+    ),
+    Verb(
+        "set-balance",
+        "Let an account hold so much: by a transfer from or to the faucet, or on a branch by forging the state.",
+        (
+            Param("chain", "text", "a chain's name, or a branch's"),
+            Param("address", "text", "a development name, or an address"),
+            Param("amount", "amount", "what it is to hold"),
+        ),
+        act=lambda w, a: w.set_balance(a["chain"], a["address"], a["amount"].units, a["amount"].denom),
+    ),
+    Verb(
         "heal",
-        "End the faults of one validator, or all faults and partitions.",
+        "End the faults of one validator, or all faults, partitions and branches.",
         (Param("validator", "text", "such as `juno/val-0`; all if left out", required=False),),
         act=lambda w, a: w.heal(a.get("validator")),
     ),

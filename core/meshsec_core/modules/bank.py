@@ -161,6 +161,21 @@ def burn(ctx: Ctx, source: Address, denom: Denom, amount: int) -> None:
     ctx.emit("bank/burn", source=source, denom=denom, amount=amount)
 
 
+def set_balance(ctx: Ctx, address: Address, denom: Denom, amount: int) -> None:
+    """Make an account hold so much, by creating or destroying coins. No message does so: it is what a forger of state does.
+
+    Raises:
+        Rejected: `bank/bad-amount`, `bank/insufficient-funds` if what would go is locked, `bank/supply-too-large`.
+    """
+    if not 0 <= amount <= MAX_AMOUNT:
+        raise Rejected(BAD_AMOUNT, amount=str(amount)[:50])
+    held = balance(ctx.store, address, denom)
+    if amount > held:
+        mint(ctx, address, denom, amount - held)
+    elif amount < held:
+        burn(ctx, address, denom, held - amount)
+
+
 def lock(ctx: Ctx, address: Address, denom: Denom, amount: int) -> None:
     """Lock coins of an account for ever, on top of what is locked already.
 

@@ -7,22 +7,47 @@ light client that sees only one of them is convinced.
 
 from collections.abc import Collection, Mapping
 
+import msgspec
+
+from meshsec_core.consensus.guard import STEP_PROPOSE, LastSigned
+from meshsec_core.consensus.step import Timer as TimerKind
 from meshsec_core.kernel.crypto import PrivateKey
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.replica.chain import Tip, seal
+from meshsec_core.replica.events import Fire, Timer
+from meshsec_core.replica.history import log_row
 from meshsec_core.replica.replica import UNKNOWN_VALIDATOR
-from meshsec_core.replica.storage import MemoryStorage, Storage, Table, Write
+from meshsec_core.replica.storage import MemoryStorage, Storage, Table, Write, height_key
 
 OWN = (Table.GUARDS, Table.WAL)
 """Tables that a branch begins afresh: what was signed, and the height in progress."""
 
 
-def branch_of(storage: Storage) -> MemoryStorage:
-    """Copy a chain's rows as of its last block, without what its validators have signed since."""
+def branch_of(storage: Storage, tip: Tip, *, late: bool = False) -> MemoryStorage:
+    """Copy a chain's rows as of its last block, without what its validators have signed since.
+
+    Args:
+        storage: of the chain.
+        tip: of the chain.
+        late: nobody proposes in round 0 of the branch's first block, so that it is decided in another round than the chain's.
+    """
     image = MemoryStorage()
     for table in Table:
         if table not in OWN:
             image.apply([Write(table, key, value) for key, value in storage.scan(table)])
+    if late:
+        image.apply(_silence(tip.validators.proposer.address, tip.height + 1))
     return image
+
+
+def _silence(proposer: bytes, height: int) -> list[Write]:
+    """Return the rows of a proposer who thinks that it has proposed in round 0 of a height, and has lost patience since."""
+    spoken = LastSigned(height, 0, STEP_PROPOSE, b"", b"")
+    impatient = Fire(Timer(proposer, height, 0, TimerKind.PROPOSE))
+    return [
+        Write(Table.GUARDS, proposer, msgspec.msgpack.encode(spoken)),
+        Write(Table.WAL, height_key(1), log_row(impatient, seal)),
+    ]
 
 
 def keys_of(keys: Mapping[str, PrivateKey], validators: Collection[str]) -> dict[str, PrivateKey]:

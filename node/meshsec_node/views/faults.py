@@ -39,25 +39,25 @@ def fault(node: Node, request: Request) -> Reply:
     body = read_body(request.body, Fault)
     given = read_body(request.body, dict[str, Any])
     asked = {name: value for name, value in given.items() if name not in Fault.__struct_fields__}
-    node.fault(body.kind, _own(node, body.validator), _typed(node, body.kind, asked))
+    node.fault(body.kind, own_name(node, body.validator), _typed(node, body.kind, asked))
     return Reply({"fault": body.kind, "validator": body.validator})
 
 
 def partition(node: Node, request: Request) -> Reply:
     """Let messages pass only inside groups of validators; whoever is in none forms a last group."""
-    groups = [[_own(node, name) for name in group] for group in read_body(request.body, Partition).groups]
+    groups = [[own_name(node, name) for name in group] for group in read_body(request.body, Partition).groups]
     node.partition(groups)
     return Reply({"groups": groups})
 
 
 def heal(node: Node, request: Request) -> Reply:
-    """End the faults of one validator, or all faults and the partition."""
+    """End the faults of one validator; or all faults, the partition and all branches."""
     asked = read_body(request.body, Heal)
-    node.heal(None if asked.validator is None else _own(node, asked.validator))
+    node.heal(None if asked.validator is None else own_name(node, asked.validator))
     return Reply({"healed": asked.validator or "all"})
 
 
-def _own(node: Node, name: str) -> str:
+def own_name(node: Node, name: str) -> str:
     """Return the name of a validator of this chain without the chain's."""
     home, slash, validator = name.rpartition("/")
     if slash and home != node.aliases.chain.name:

@@ -5,11 +5,12 @@ table.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
+from meshsec_core.app import Forgery
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.tendermint import Evidence
 from meshsec_core.replica.replica import Replica
@@ -64,7 +65,24 @@ class Node(Protocol):
         """Let messages pass only inside groups of validators; see `Replica.partition`."""
 
     def heal(self, validator: str | None = None) -> None:
-        """End the faults of one validator, or all faults and the partition."""
+        """End the faults of one validator; or all faults, the partition and all branches."""
+
+    @property
+    def base(self) -> int | None:
+        """The last height that a branch has in common with its chain; None for a chain."""
+
+    @property
+    def branches(self) -> Mapping[str, "Node"]:
+        """Other futures of this chain, by name."""
+
+    def fork(self, name: str, validators: Collection[str], *, late: bool) -> None:
+        """Begin a branch; see `meshsec_core.replica.branch`."""
+
+    def end_fork(self, name: str) -> None:
+        """Forget a branch."""
+
+    def forge(self, forgery: Forgery) -> None:
+        """Let the next block of a branch begin with a forged state."""
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from meshsec_node.views import chain, evidence, faults, state, txs
+from meshsec_node.views import chain, evidence, faults, forks, state, txs
 from meshsec_node.views.routes import Route
 
 _HEIGHT: Mapping[str, str] = {"height": "State after this height; the latest by default."}
@@ -41,5 +41,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/mesh/{query:path}", state.model_query("mesh"), _ANY),
     Route("POST", "/v1/dev/fault", faults.fault, takes="Fault", development=True),
     Route("POST", "/v1/dev/partition", faults.partition, takes="Partition", development=True),
+    Route("POST", "/v1/dev/fork", forks.fork, {}, "Branch", "Fork", development=True),
+    Route("POST", "/v1/dev/end-fork", forks.end_fork, takes="EndFork", development=True),
+    Route("GET", "/v1/dev/branches", forks.branches, {}, "Branches", development=True),
+    Route("POST", "/v1/dev/set-balance", forks.set_balance, takes="SetBalance", development=True),
     Route("POST", "/v1/dev/heal", faults.heal, takes="Heal", development=True),
 )

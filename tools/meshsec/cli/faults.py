@@ -48,7 +48,7 @@ def heal(
     directory: Dir = HERE,
     json: Json = False,
 ) -> None:
-    """End the faults of one validator, or all faults and partitions."""
+    """End the faults of one validator, or all faults, partitions and branches."""
     act(directory, "heal", {"validator": target}, json=json)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from meshsec import verbs
+from meshsec.world.base import FORK
 from meshsec_core.kernel.errors import Rejected
 from meshsec_sdk import located, mesh_yaml
 from meshsec_sdk.located import BAD_VALUE, Located
@@ -120,6 +121,8 @@ def _plain(value: Located) -> Any:
 
 
 def _expected(value: Located, spec: MeshSpec) -> Expected:
-    chains = value.fields([chain.name for chain in spec.chains])
+    known = [chain.name for chain in spec.chains]
+    branches = [name for name in value.entries() if FORK in name and name.partition(FORK)[0] in known]
+    chains = value.fields((*known, *branches))
     kinds = ("balances", "supply", "validators", "vault", "query")
     return {name: {kind: _plain(part) for kind, part in entry.fields(kinds).items()} for name, entry in chains.items()}

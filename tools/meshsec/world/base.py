@@ -4,7 +4,7 @@ Everything is read and sent through the chains' HTTP interface, in processes ove
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -23,6 +23,9 @@ UNKNOWN_CHAIN = "world/unknown-chain"
 STUCK = "world/stuck"
 UNKNOWN_VALIDATOR = "world/unknown-validator"
 BAD_DURATION = "world/bad-duration"
+
+FORK = "~"
+"""Between a chain's name and that of a branch of it."""
 
 
 class Transport(Protocol):
@@ -75,7 +78,7 @@ class Chain:
 
     def __init__(self, world: "World", name: str, transport: Transport) -> None:
         self.world = world
-        self.names = names.chain_name(name)
+        self.names = names.chain_name(name.partition(FORK)[0])
         self.name = name
         self.transport = transport
 
@@ -85,7 +88,7 @@ class Chain:
         Raises:
             Rejected: `names/unknown`.
         """
-        names.key_of(name, self.name)
+        names.key_of(name, self.names.name)
         return User(self, name)
 
     def send(self, sender: str, *msgs: dict[str, Any], fee: int = 0) -> Receipt:
@@ -153,6 +156,17 @@ class Chain:
         return text if text.startswith(self.names.prefix + "1") else names.address(text, self.names)
 
 
+class Branch(Chain):
+    """Another future of a chain, made by validators who sign on both sides; everything that works on a chain works here."""
+
+    def __init__(self, origin: Chain, name: str, transport: Transport, base: int) -> None:
+        super().__init__(origin.world, f"{origin.name}{FORK}{name}", transport)
+        self.origin = origin
+        self.short_name = name
+        self.base = base
+        """The last height that both sides have in common."""
+
+
 def accepted(status: int, answer: Any) -> Any:
     """Return a good answer; turn a problem into what it says.
 
@@ -170,6 +184,8 @@ class World(ABC):
     def __init__(self, spec: MeshSpec) -> None:
         self.spec = spec
         self.chains: dict[str, Chain] = {}
+        self.branches: dict[str, Branch] = {}
+        """Other futures of chains, by names such as `juno~fork`."""
 
     def __getattr__(self, name: str) -> Chain:
         chains = self.__dict__.get("chains", {})
@@ -179,14 +195,32 @@ class World(ABC):
         raise AttributeError(name)
 
     def chain(self, name: str) -> Chain:
-        """Return a chain by short name.
+        """Return a chain by short name, or a branch by a name such as `juno~fork`.
+
+        Raises:
+            Rejected: `world/unknown-chain`.
+        """
+        return self.branches[name] if name in self.branches else self.own_chain(name)
+
+    def own_chain(self, name: str) -> Chain:
+        """Return a chain by short name; a branch is none.
 
         Raises:
             Rejected: `world/unknown-chain`.
         """
         if name not in self.chains:
-            raise Rejected(UNKNOWN_CHAIN, chain=name[:100], known=", ".join(self.chains))
+            raise Rejected(UNKNOWN_CHAIN, chain=name[:100], known=", ".join((*self.chains, *self.branches)))
         return self.chains[name]
+
+    def branch(self, name: str) -> Branch:
+        """Return a branch by a name such as `juno~fork`.
+
+        Raises:
+            Rejected: `world/unknown-chain`.
+        """
+        if name not in self.branches:
+            raise Rejected(UNKNOWN_CHAIN, chain=name[:100], known=", ".join(self.branches))
+        return self.branches[name]
 
     def validator(self, target: str) -> tuple[Chain, str]:
         """Read `juno/val-0` into the chain and the validator's name.
@@ -225,7 +259,7 @@ class World(ABC):
 
     @abstractmethod
     def crash(self, target: str, batch: int = 0) -> None:
-        """Kill a chain or `relayer` without warning; it starts again from what is durable.
+        """Kill a chain or `relayer` without warning; it starts again from what is durable, without its branches.
 
         Args:
             target: a chain's short name, or `relayer`.
@@ -234,6 +268,18 @@ class World(ABC):
         Raises:
             Rejected: `world/unknown-chain`.
         """
+
+    @abstractmethod
+    def reach_branch(self, origin: Chain, name: str) -> Transport:
+        """Return the HTTP interface of a branch that a chain has begun."""
+
+    @abstractmethod
+    def logical_time(self) -> int:
+        """Return the mesh-wide time, nanoseconds."""
+
+    @abstractmethod
+    def wait(self, chains: tuple[str, ...]) -> None:
+        """Let chains make the blocks that somebody waits for."""
 
     @abstractmethod
     def relayer(self, order: str, body: dict[str, Any] | None = None) -> Any:
@@ -275,10 +321,61 @@ class World(ABC):
         self.chain(chain).post("/v1/dev/partition", {"groups": [list(group) for group in groups]})
 
     def heal(self, target: str | None = None) -> None:
-        """End the faults of one validator, or all faults and partitions; everybody hears what was missed."""
+        """End the faults of one validator, or all faults, partitions and branches; everybody hears what was missed."""
         chain, name = (None, None) if target is None else self.validator(target)
         for each in self.chains.values() if chain is None else (chain,):
             each.post("/v1/dev/heal", {"validator": name})
+        if target is None:
+            self.forget_branches(self.chains)
+
+    def fork(self, chain: str, validators: Collection[str], name: str = "fork", *, late: bool = False) -> Branch:
+        """Begin another future of a chain, in which only these validators are up; they sign there whatever they sign elsewhere.
+
+        Args:
+            chain: its short name.
+            validators: by name; with more than two thirds of the power both sides go on.
+            name: of the branch, which is then called `<chain>~<name>`.
+            late: let nobody propose in round 0 of its first block, so that another round decides it than on the chain.
+
+        Raises:
+            Rejected: `world/unknown-chain`, `dev/unknown-validator`, `branch/exists`, `branch/bad-name`.
+        """
+        origin = self.own_chain(chain)
+        begun = origin.post("/v1/dev/fork", {"name": name, "validators": list(validators), "late": late})
+        return self.open_branch(origin, begun)
+
+    def open_branch(self, origin: Chain, begun: Any) -> Branch:
+        """Return a handle on a branch that a chain shows."""
+        branch = Branch(origin, begun["name"], self.reach_branch(origin, begun["name"]), int(begun["base"]))
+        self.branches[branch.name] = branch
+        return branch
+
+    def end_fork(self, branch: str) -> None:
+        """Forget a branch such as `juno~fork`; whoever has believed it goes on to do so.
+
+        Raises:
+            Rejected: `world/unknown-chain`.
+        """
+        found = self.branch(branch)
+        found.origin.post("/v1/dev/end-fork", {"name": found.short_name})
+        del self.branches[found.name]
+
+    def forget_branches(self, origins: Collection[str]) -> None:
+        """Let go of the branches of these chains, which have ended."""
+        self.branches = {name: branch for name, branch in self.branches.items() if branch.origin.name not in origins}
+
+    def set_balance(self, chain: str, address: str, amount: int, denom: str = "") -> None:
+        """Let an account hold so much: by a transfer from or to the faucet, or on a branch by forging the state.
+
+        Raises:
+            Rejected: `world/unknown-chain`, `names/unknown`, `dev/not-a-name`, `bank/bad-amount`.
+            TxRejected: the giver has less.
+        """
+        place = self.chain(chain)
+        said = place.post("/v1/dev/set-balance", {"address": address, "amount": str(amount), "denom": denom})
+        self.mine()
+        if "hash" in said and (receipt := place.get(f"/v1/txs/{said['hash']}"))["code"]:
+            raise TxRejected(receipt["code"], receipt["facts"])
 
     def settle(self) -> None:
         """Relay, pass an epoch, relay, until nothing changes; then check every law.

@@ -20,7 +20,7 @@ from typing import Any, Self
 from meshsec.home import Home
 from meshsec.launch import Launch, begin
 from meshsec.rest import LOOK_SECONDS, PATIENCE_SECONDS, Mesh, await_ready
-from meshsec.world.base import STUCK, Chain, World, accepted
+from meshsec.world.base import FORK, STUCK, Chain, Transport, World, accepted
 from meshsec.world.laws import check_laws
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
@@ -138,6 +138,10 @@ class ProcessWorld(World):
         self.relayers = {name: self._patient(endpoints.relayers[name]) for name in self.spec.relayers}
         self._lines = {chain.name: self._patient(endpoints.chains[chain.name]) for chain in self.spec.chains}
         self.chains = {name: Chain(self, name, line) for name, line in self._lines.items()}
+        self._branch_lines: dict[str, Patient] = {}
+        for chain in self.chains.values():
+            for begun in chain.get("/v1/dev/branches")["branches"]:
+                self.open_branch(chain, begun)
 
     def _patient(self, url: str) -> Patient:
         self._patients.append(Patient(url))
@@ -151,7 +155,7 @@ class ProcessWorld(World):
 
     def include(self, chain: Chain, order: dict[str, Any]) -> dict[str, Any]:
         """Have an order signed under a sequence of its own, so that it can be sent again whenever the answer is lost."""
-        line = self._lines[chain.name]
+        line = self._all_lines()[chain.name]
         sequence = self._sequence(chain, order)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
@@ -181,8 +185,8 @@ class ProcessWorld(World):
             raise TxRejected(refusal.code, refusal.texts) from None
 
     def _mine_manual(self) -> None:
-        for name, line in self._lines.items():
-            if self.chains[name].get("/v1/status")["block_mode"] == "manual":
+        for line in self._all_lines().values():
+            if accepted(*line.get("/v1/status"))["block_mode"] == "manual":
                 line.order("/v1/dev/mine", {"blocks": 1})
 
     def mine(self, blocks: int = 1) -> None:
@@ -192,14 +196,19 @@ class ProcessWorld(World):
     def _order_chains(self, path: str, body: Any) -> None:
         """Give all chains an order at once; those that make no blocks are not waited for."""
 
-        def order(name: str) -> None:
-            if self.chains[name].get("/v1/status")["ready"]:
-                self._lines[name].order(path, body)
+        def order(line: Patient) -> None:
+            if accepted(*line.get("/v1/status"))["ready"]:
+                line.order(path, body)
             else:
-                self._lines[name].glance(path, body)
+                line.glance(path, body)
 
-        with ThreadPoolExecutor(len(self._lines)) as pool:
-            list(pool.map(order, self._lines))
+        lines = self._all_lines().values()
+        with ThreadPoolExecutor(len(lines)) as pool:
+            list(pool.map(order, lines))
+
+    def _all_lines(self) -> dict[str, Patient]:
+        """Return the lines to chains, and to branches."""
+        return {**self._lines, **{name: self._branch_lines[name] for name in self.branches}}
 
     def advance_by(self, nanoseconds: int, *, keep_alive: bool = True) -> None:
         """Move the clock of all chains in steps; before and after each the relayers that are there work until all is quiet."""
@@ -270,9 +279,25 @@ class ProcessWorld(World):
             for found in self.relayers.values():
                 found.get("/v1/status")
         else:
-            chain = self.chain(target)
+            chain = self.own_chain(target)
             self._kill((chain.name,))
+            self.forget_branches((chain.name,))
             chain.get("/v1/status")
+
+    def reach_branch(self, origin: Chain, name: str) -> Transport:
+        """Return a line to a branch."""
+        line = self._patient(f"{self._lines[origin.name].url}/branches/{name}")
+        self._branch_lines[f"{origin.name}{FORK}{name}"] = line
+        return line
+
+    def logical_time(self) -> int:
+        """Return the time of the clock that all chains share."""
+        return max(int(chain.get("/v1/dev/clock")["now"]) for chain in self.chains.values())
+
+    def wait(self, chains: tuple[str, ...]) -> None:  # noqa: ARG002
+        """Give the chains a moment; those that make no block by themselves make one."""
+        self._mine_manual()
+        time.sleep(LOOK_SECONDS)
 
     def _kill(self, names: Iterable[str]) -> None:
         before = self.home.running().children

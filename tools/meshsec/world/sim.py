@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from meshsec.relays import relayer_config
-from meshsec.world.base import STUCK, Chain, World
+from meshsec.world.base import FORK, STUCK, Chain, Transport, World
 from meshsec.world.sim_chain import SimChain
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
@@ -90,7 +90,8 @@ class SimWorld(World):
         for _ in range(blocks):
             self.now += BLOCK_TIME
             for node in self.nodes.values():
-                node.make_block(self.now)
+                for side in (node, *node.branches.values()):
+                    side.make_block(self.now)
 
     def advance_by(self, nanoseconds: int, *, keep_alive: bool = True) -> None:
         """Move the clock in steps that keep light clients alive; a header's time lags a block, so each step makes two."""
@@ -109,7 +110,7 @@ class SimWorld(World):
 
     def include(self, chain: Chain, order: dict[str, Any]) -> dict[str, Any]:
         """Sign, submit, and mine until the transaction is in a block."""
-        node = self.nodes[chain.name]
+        node = self._node(chain.name)
         try:
             raw = txs.compose(node, json.dumps(order).encode())
             tx_hash = txs.put(node, raw)
@@ -168,9 +169,27 @@ class SimWorld(World):
             for name in self.couriers:
                 self._start_relayer(name)
         elif batch:
-            self.nodes[self.chain(target).name].storage.batches_left = batch - 1
+            self.nodes[self.own_chain(target).name].storage.batches_left = batch - 1
         else:
-            self.nodes[self.chain(target).name].restart()
+            self.nodes[self.own_chain(target).name].restart()
+            self.forget_branches((target,))
+
+    def reach_branch(self, origin: Chain, name: str) -> Transport:
+        """Return the interface of a branch."""
+        return LocalTransport(self.nodes[origin.name].branches[name])
+
+    def logical_time(self) -> int:
+        """Return the virtual time."""
+        return self.now
+
+    def wait(self, chains: tuple[str, ...]) -> None:  # noqa: ARG002
+        """Make a block everywhere."""
+        self.mine()
+
+    def _node(self, name: str) -> SimChain:
+        """Return a chain, or a branch by a name such as `juno~fork`."""
+        origin, _, branch = name.partition(FORK)
+        return self.nodes[origin].branches[branch] if branch else self.nodes[origin]
 
     # snapshots, laws, digest
 
@@ -185,8 +204,9 @@ class SimWorld(World):
         )
 
     def revert(self, snapshot: Snapshot) -> None:
-        """Bring the whole mesh back to a snapshot, double-sign guards and relayers included; faults end."""
+        """Bring the whole mesh back to a snapshot, double-sign guards and relayers included; faults and branches end."""
         self.now = snapshot.now
+        self.forget_branches(self.chains)
         for name, node in self.nodes.items():
             node.restart(snapshot.chains[name].copy())
         for name, raw in snapshot.relayers.items():
@@ -207,8 +227,8 @@ class SimWorld(World):
     def digest(self) -> str:
         """Return a hash over all blocks and events of all chains: equal for equal seeds and inputs."""
         digest = hashlib.sha256()
-        for name in sorted(self.nodes):
-            replica = self.nodes[name].replica
+        for name in sorted((*self.nodes, *self.branches)):
+            replica = self._node(name).replica
             for height in range(1, replica.height + 1):
                 block, results = replica.commit(height), replica.results(height)
                 if block is not None and results is not None:

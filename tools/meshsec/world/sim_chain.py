@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from meshsec_core.app import Forgery
 from meshsec_core.kernel.crypto import MemoVerifier
 from meshsec_core.kernel.errors import InvariantViolated
 from meshsec_core.kernel.types import SECOND
@@ -82,6 +83,11 @@ class SimChain:
         self.aliases = Aliases(spec.names, {chain.name: chain.names for chain in mesh.chains})
         self.storage = FallibleStorage(image or MemoryStorage())
         self._genesis = genesis
+        self._mesh = mesh
+        self.base: int | None = None
+        """Of a branch, the last height that it has in common with its chain."""
+        self.branches: dict[str, SimChain] = {}
+        """Other futures of this chain, by name."""
         self._timers: list[tuple[int, int, Timer]] = []
         self._order = 0
         self.now = genesis.time
@@ -111,8 +117,10 @@ class SimChain:
         self._carry_out(self.replica.partition(groups))
 
     def heal(self, validator: str | None = None) -> None:
-        """End faults; everybody hears what was missed."""
+        """End faults; everybody hears what was missed. Without a validator branches end too."""
         self._carry_out(self.replica.heal(validator))
+        if validator is None:
+            self.branches.clear()
 
     # the driver
 
@@ -139,16 +147,27 @@ class SimChain:
         except Crash:
             self.restart()
 
-    def branch(self, mesh: MeshSpec, validators: Collection[str]) -> "SimChain":
-        """Return another future of this chain, made by these validators.
+    def fork(self, name: str, validators: Collection[str], *, late: bool = False) -> None:
+        """Begin a branch behind the last block.
 
         Raises:
             Rejected: `dev/unknown-validator`.
         """
-        return SimChain(self.spec, self._genesis, mesh, branch_of(self.storage), validators)
+        image = branch_of(self.storage, self.replica.tip, late=late)
+        branch = self.branches[name] = SimChain(self.spec, self._genesis, self._mesh, image, validators)
+        branch.base, branch.now = self.replica.height, self.now
+
+    def end_fork(self, name: str) -> None:
+        """Forget a branch."""
+        del self.branches[name]
+
+    def forge(self, forgery: Forgery) -> None:
+        """Let the next block of a branch begin with a forged state."""
+        self.replica.app.forge(forgery)
 
     def restart(self, image: MemoryStorage | None = None) -> None:
-        """Throw every live object away and reopen from the stored image, or from another."""
+        """Throw every live object away, branches too, and reopen from the stored image, or from another."""
+        self.branches.clear()
         self.storage = FallibleStorage(image or self.storage.image.copy())
         self._timers.clear()
         self.replica = self._open()
