@@ -1,10 +1,13 @@
 """What tests of whole meshes share: transfers, channels by where they lead, and the state that no accident may change."""
 
+from collections import Counter
 from typing import Any
 
 from meshsec.world.base import Chain, Receipt, World
+from meshsec.world.laws import laws_across
 from meshsec.world.sim import SimWorld
-from meshsec_core.security.models import MODELS
+from meshsec_core.kernel import codec
+from meshsec_core.kernel.store.overlay import Reader
 from meshsec_sdk.names import chain_name
 
 LASTING = (
@@ -78,19 +81,39 @@ def ledgers(world: SimWorld) -> dict[str, dict[str, bytes]]:
     return {name: state(chain, world) for name, chain in world.chains.items()}
 
 
+def supplies(reader: Reader) -> Counter[str]:
+    """Denomination to how much of it exists."""
+    prefix = "bank/supply/"
+    return Counter({path.removeprefix(prefix): codec.load(raw, int) for path, raw in reader.scan(prefix)})
+
+
 class Watched(SimWorld):
     """A mesh on which every law that always holds is checked at every block."""
 
     def mine(self, blocks: int = 1) -> None:
         for _ in range(blocks):
+            before = {name: (node.replica.height, supplies(node.replica.state)) for name, node in self.nodes.items()}
             super().mine()
             self.check_what_always_holds()
+            for name, (height, known) in before.items():
+                self.check_supplies(name, height, known)
+
+    def check_supplies(self, chain: str, height: int, known: Counter[str]) -> None:
+        """Law 6: coins appear and disappear only where an event says that they were minted or burned."""
+        replica = self.nodes[chain].replica
+        for number in range(height + 1, replica.height + 1):
+            results = replica.results(number)
+            assert results is not None
+            for event in results.events:
+                if event.type in ("bank/mint", "bank/burn"):
+                    said = dict(event.attributes)
+                    known[said["denom"]] += int(said["amount"]) * (1 if event.type == "bank/mint" else -1)
+        assert +known == supplies(replica.state), f"{chain} after {height}"
 
     def check_what_always_holds(self) -> None:
         views = {node.replica.genesis.chain_id: node.replica.view() for node in self.nodes.values()}
         for node in self.nodes.values():
             node.replica.app.check_laws()
-        for model in MODELS.values():
-            for law in model.laws:
-                if law.always:
-                    law.check(views)
+        for law in laws_across(self.spec):
+            if law.always:
+                law.check(views)

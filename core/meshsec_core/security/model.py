@@ -6,30 +6,16 @@ from types import MappingProxyType
 from typing import Any
 
 from meshsec_core.kernel.store.overlay import Reader
-from meshsec_core.kernel.types import ChainId
-from meshsec_core.runtime.module import Module, Query, View
+from meshsec_core.runtime.law import Law
+from meshsec_core.runtime.module import Module, Query
 
 Powers = tuple[tuple[bytes, int], ...]
 """(consensus public key, power), in the order of the validator set."""
-
-Views = Mapping[ChainId, View]
-"""One committed state per chain, all of the same moment."""
 
 ShapePower = Callable[[Reader, Powers], Powers]
 """(state, native powers) -> effective powers. Pure; keys may be added or left out."""
 
 NO_MEASURES: Mapping[str, Query] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Law:
-    """What must hold across the chains of a mesh."""
-
-    name: str
-    always: bool
-    """Holds at every block; otherwise only while nothing is in flight and an epoch has passed."""
-    check: Callable[[Views], None]
-    """Raises `InvariantViolated` with what is wrong."""
 
 
 def unchanged(store: Reader, powers: Powers) -> Powers:  # noqa: ARG001

@@ -7,9 +7,11 @@ import msgspec
 
 from meshsec.world.base import Chain
 from meshsec_core.app import build_machine
+from meshsec_core.ibc.laws import LAWS
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import verify
 from meshsec_core.kernel.types import ChainId
+from meshsec_core.runtime.law import Law
 from meshsec_core.runtime.module import View
 from meshsec_sdk.mesh_file import MeshSpec, genesis_of
 from meshsec_sdk.models import load_models
@@ -52,7 +54,7 @@ class Page(msgspec.Struct, frozen=True):
 
 
 def check_laws(spec: MeshSpec, genesis_time: int, chains: Mapping[str, Chain]) -> None:
-    """Check every law of every chain's modules, and of every model across chains.
+    """Check every law of every chain's modules, and every law across chains.
 
     Raises:
         InvariantViolated: a law does not hold.
@@ -63,9 +65,14 @@ def check_laws(spec: MeshSpec, genesis_time: int, chains: Mapping[str, Chain]) -
         for module in view.machine.modules:
             for law in module.laws.values():
                 law(view)
-    for model in load_models(dict.fromkeys(link.model for link in spec.links)).values():
-        for across in model.laws:
-            across.check(views)
+    for across in laws_across(spec):
+        across.check(views)
+
+
+def laws_across(spec: MeshSpec) -> tuple[Law, ...]:
+    """Return what must hold across the chains of a mesh: the laws of IBC, and those of its models."""
+    models = load_models(dict.fromkeys(link.model for link in spec.links)).values()
+    return (*LAWS, *(law for model in models for law in model.laws))
 
 
 def read_view(spec: MeshSpec, genesis_time: int, chain: Chain) -> View:

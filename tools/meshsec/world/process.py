@@ -310,7 +310,7 @@ class ProcessWorld(World):
     # laws, digest
 
     def check_laws(self) -> None:
-        """Check every law of every chain's modules, and of every model across chains, on the states that the chains serve."""
+        """Check every law of every chain's modules, and every law across chains, on the states that the chains serve."""
         check_laws(self.spec, self.home.manifest().genesis_time, self.chains)
 
     def digest(self) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from meshsec.relays import relayer_config
 from meshsec.world.base import FORK, STUCK, Chain, Transport, World
+from meshsec.world.laws import laws_across
 from meshsec.world.sim_chain import SimChain
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
@@ -25,7 +26,6 @@ from meshsec_relayer.orders import read_order
 from meshsec_relayer.store import MemoryStore
 from meshsec_sdk.errors import TxRejected
 from meshsec_sdk.mesh_file import GENESIS_TIME, MeshSpec, genesis_of, topology
-from meshsec_sdk.models import load_models
 
 BLOCK_TIME = SECOND
 """Virtual time between blocks."""
@@ -215,14 +215,13 @@ class SimWorld(World):
             self._gone[name] = name in snapshot.stopped
 
     def check_laws(self) -> None:
-        """Check every law of every chain's modules, and of every model across chains."""
+        """Check every law of every chain's modules, and every law across chains."""
         views = {}
         for name, node in self.nodes.items():
             node.replica.app.check_laws()
             views[ChainId(self.chains[name].names.chain_id)] = node.replica.view()
-        for model in load_models(dict.fromkeys(link.model for link in self.spec.links)).values():
-            for law in model.laws:
-                law.check(views)
+        for law in laws_across(self.spec):
+            law.check(views)
 
     def digest(self) -> str:
         """Return a hash over all blocks and events of all chains: equal for equal seeds and inputs."""

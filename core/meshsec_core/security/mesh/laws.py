@@ -10,13 +10,13 @@ from typing import NamedTuple
 from meshsec_core.kernel.errors import InvariantViolated
 from meshsec_core.kernel.types import LinkId
 from meshsec_core.modules.staking import state as staking
+from meshsec_core.runtime.law import Law, Views
 from meshsec_core.runtime.module import View
 from meshsec_core.security.mesh.consumer import epoch
 from meshsec_core.security.mesh.consumer import state as consumer
 from meshsec_core.security.mesh.history import State
 from meshsec_core.security.mesh.links import Phase
 from meshsec_core.security.mesh.provider import state as provider
-from meshsec_core.security.model import Law, Views
 
 
 class Pair(NamedTuple):
