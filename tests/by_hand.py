@@ -6,6 +6,7 @@ from meshsec.world.base import Chain
 from meshsec.world.sim import SimWorld
 from meshsec_core.ibc.client import UpdateClient
 from meshsec_core.ibc.packet import COMMITMENTS, RecvPacket
+from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.ibc import HEADER_URL, ClientHeader, Height, Packet, any_encode
 from meshsec_core.kernel.wire.proto import decode, encode
 from meshsec_core.kernel.wire.tendermint import SignedHeader, ValidatorSet
@@ -56,12 +57,18 @@ class Hand:
         path = COMMITMENTS.path(packet.source_port, packet.source_channel, packet.sequence).decode()
         return RecvPacket(packet, self.proof(path, height) if proof is None else proof, Height(1, height))
 
-    def say(self, *msgs: Msg, sender: str = "erin") -> str:
-        """Post a signed transaction to the target, wait for its block, and return its code."""
+    def post(self, *msgs: Msg, sender: str = "erin") -> str:
+        """Post a signed transaction to the target; return its hash."""
         key, chain = names.key_of(sender, self.target.name), self.target.names
         sequence = int(self.target.get(f"/v1/accounts/{names.address(sender, chain)}")["next_sequence"])
-        raw = make_tx(key, chain.prefix, chain.chain_id, sequence, msgs)
-        tx_hash = self.target.post("/v1/txs", raw)["hash"]
+        return str(self.target.post("/v1/txs", make_tx(key, chain.prefix, chain.chain_id, sequence, msgs))["hash"])
+
+    def say(self, *msgs: Msg, sender: str = "erin") -> str:
+        """Post a signed transaction to the target, wait for its block, and return its code, or that of a refusal at the door."""
+        try:
+            tx_hash = self.post(*msgs, sender=sender)
+        except Rejected as refusal:
+            return refusal.code
         self.world.mine()
         return str(self.target.get(f"/v1/txs/{tx_hash}")["code"])
 

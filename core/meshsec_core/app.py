@@ -12,6 +12,7 @@ import msgspec
 
 from meshsec_core.ibc.echo import ECHO
 from meshsec_core.ibc.module import IBC
+from meshsec_core.ibc.redundancy import refuse_redundant
 from meshsec_core.ibc.transfer import TRANSFER
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import Verify, sha256
@@ -167,15 +168,22 @@ class App:
 
     # ABCI: CheckTx
 
-    def check_tx(self, raw: bytes) -> ReadTx:
+    def check_tx(self, raw: bytes, *, again: bool = False) -> ReadTx:
         """Let a transaction into the mempool: read it, verify who signed it, take its fee and sequence in the check state.
 
+        Args:
+            raw: the transaction.
+            again: it was let in before, and a block has been made since.
+
         Raises:
-            Rejected: why the transaction would not even be included; the check state is unchanged.
+            Rejected: why the transaction would not even be included, or `ibc/redundant` for a new one that would change
+                nothing; the check state is unchanged.
         """
         read = self.read(raw)
         overlay = Overlay(self._check)
         authenticate(Ctx(overlay, self._next_block(), self.machine, read.tx.signer), read)
+        if not again:  # behind the sequence: a transaction that a block holds already is told so, and not that it is redundant
+            refuse_redundant(self.state, read.msgs)
         overlay.merge()
         return read
 

@@ -12,7 +12,7 @@ from meshsec_core.ibc.packet import ACKNOWLEDGEMENTS, RECEIPTS, Acknowledgement,
 from meshsec_core.ibc.timeout import Timeout
 from meshsec_core.ibc.transfer import SUCCESS
 from meshsec_core.kernel.crypto import PrivateKey, address_of
-from meshsec_core.kernel.types import SECOND
+from meshsec_core.kernel.types import SECOND, Address, Denom
 from meshsec_core.kernel.wire.hashes import header_hash, validators_hash, vote_sign_bytes
 from meshsec_core.kernel.wire.ibc import ClientHeader, Height
 from meshsec_core.kernel.wire.tendermint import (
@@ -26,6 +26,7 @@ from meshsec_core.kernel.wire.tendermint import (
     Validator,
     ValidatorSet,
 )
+from meshsec_core.modules.bank import Send
 from meshsec_core.runtime.module import Msg
 
 AMOUNT = 5_000
@@ -137,14 +138,28 @@ def test_a_proof_with_one_bit_turned_proves_nothing(hand: Sent, position: int) -
     assert state(hand.target, hand.world, WATCHED) == before
 
 
-def test_a_packet_that_is_delivered_again_succeeds_and_changes_nothing(hand: Sent) -> None:
+def test_a_packet_that_is_delivered_again_is_refused_at_the_door_and_in_company_succeeds_and_changes_nothing(hand: Sent) -> None:
     true = hand.receive(hand.packet, hand.height)
     assert hand.say(true) == ""
     before = state(hand.target, hand.world, WATCHED)
-    assert hand.say(true) == ""
-    assert hand.say(true, true, sender="dave") == ""
-    assert hand.say(replace(true, proof_commitment=b"anything")) == ""
+    height = hand.target.height
+    assert hand.say(true) == "ibc/redundant"
+    assert hand.say(true, true, sender="dave") == "ibc/redundant"
+    assert hand.say(update(hand.next_header()), replace(true, proof_commitment=b"anything")) == "ibc/redundant"
+    assert hand.target.height == height
+    company = Send(Address(hand.target.user("dave").address), Denom("ujuno"), 1)
+    assert hand.say(true, company, replace(true, proof_commitment=b"anything"), sender="dave") == ""
     assert state(hand.target, hand.world, WATCHED) == before
+
+
+def test_two_relayers_who_deliver_at_once_both_keep_their_place_and_one_of_them_changes_nothing(hand: Sent) -> None:
+    true = hand.receive(hand.packet, hand.height)
+    posted = [hand.post(true, sender=sender) for sender in ("dave", "erin")]
+    later = hand.post(Send(Address(hand.target.user("erin").address), Denom("ujuno"), 1), sender="erin")
+    hand.world.mine(2)
+    assert [hand.target.get(f"/v1/txs/{tx_hash}")["code"] for tx_hash in (*posted, later)] == ["", "", ""]
+    (held,) = hand.target.query("transfer", "denoms")
+    assert hand.target.user("bob").balance(held["denom"]) == AMOUNT
 
 
 def resign(header: ClientHeader, signatures: tuple[CommitSig, ...]) -> ClientHeader:

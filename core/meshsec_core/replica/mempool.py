@@ -63,7 +63,7 @@ class Mempool:
             self._forget(sha256(raw))
         for tx_hash, raw in list(self._waiting.items()):
             try:
-                self._app.check_tx(raw)
+                self._app.check_tx(raw, again=True)
             except Rejected:
                 self._forget(tx_hash)
 

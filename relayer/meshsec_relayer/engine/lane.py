@@ -8,6 +8,7 @@ must.
 
 from collections.abc import Callable
 
+from meshsec_core.ibc.redundancy import REDUNDANT
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.runtime.module import Msg
@@ -194,7 +195,9 @@ class Lane:
         if not items:
             self._client_failed(outcome.code, outcome.code, tell)
         for item in items:
-            if isinstance(item, Closing):
+            if outcome.code == REDUNDANT and isinstance(item, Parcel):
+                item.entry.failed_leg, item.entry.retry_at = item.leg, self._tasks.now + FIRST_REST  # its block is yet to be read
+            elif isinstance(item, Closing):
                 item.channel.confirm_after = self._tasks.now + LONGEST_REST
             elif len(items) > 1:
                 item.entry.limit = max(1, len(items) // 2)  # rounds down
