@@ -174,6 +174,13 @@ class Block(Shape):
     events: list[BlockEvent]
 
 
+class BlockTxs(Shape):
+    """The transactions of a block as they were sent."""
+
+    height: Decimal
+    txs: list[Base64] = Field(description="Canonical JSON of each, in the order of the block's receipts.")
+
+
 class ReadableSignedHeader(Shape):
     """A header and its commit, for people."""
 

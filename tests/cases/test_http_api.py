@@ -34,6 +34,8 @@ PATHS = (
     "/v1/blocks/latest",
     "/v1/blocks/2",
     "/v1/blocks/77",
+    "/v1/blocks/2/txs",
+    "/v1/blocks/77/txs",
     "/v1/commits/2",
     "/v1/validators",
     "/v1/validators?height=1",
@@ -97,6 +99,7 @@ def test_answers_have_the_published_shapes() -> None:
             await runner.mine(2)
             path_of = {
                 "/v1/blocks/{height}": f"/v1/blocks/{receipt['height']}",
+                "/v1/blocks/{height}/txs": f"/v1/blocks/{receipt['height']}/txs",
                 "/v1/commits/{height}": "/v1/commits/1",
                 "/v1/txs/{hash}": f"/v1/txs/{receipt['hash']}",
                 "/v1/state/{path:path}": "/v1/state/bank/_?prove=true",

@@ -111,9 +111,9 @@ def test_a_header_of_the_past_is_believed_through_the_next_one_known_below_it(ke
     keeper.pass_blocks(10)
     past = keeper.osmo.ctx.height - 4
     keeper.show(keeper.reach(keeper.osmo.ctx.height)[1])
-    updates, header = finish(keeper.client.past_header(past), keeper.answers)
-    assert (updates, header.signed_header.header.height) == ((), past)
-    ibc_client.verify_header(keeper.juno.ctx, keeper.client.id, header)
+    found = finish(keeper.client.past_header(past), keeper.answers)
+    assert (found.updates, found.header.signed_header.header.height) == ((), past)
+    ibc_client.verify_header(keeper.juno.ctx, keeper.client.id, found.header)
 
 
 def test_a_header_from_before_the_client_is_said_to_be_out_of_reach(keeper: Keeper) -> None:

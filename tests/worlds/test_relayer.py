@@ -224,7 +224,7 @@ def test_both_links_of_a_pair_open_beside_the_transfer_channel_and_a_double_sign
     submitted = [msgs for msgs in messages_of(rig, "osmosis") if "mesh/SubmitEvidence" in msgs]
     assert len(submitted) == 1
     assert rig.refusals("osmosis") + rig.refusals("juno") == []
-    assert not any(accuser.waiting for accuser in rig.courier.engine.accusers)
+    assert not any(docket.waiting for _, docket in rig.courier.engine.dockets)
 
 
 def _channel(rig: Pair, chain: str, port: str) -> str:

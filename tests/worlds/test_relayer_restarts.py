@@ -8,8 +8,8 @@ from meshsec_core.ibc.channel import CHANNELS
 from meshsec_core.ibc.client import CLIENTS
 from meshsec_core.ibc.connection import CONNECTIONS
 from meshsec_core.ibc.transfer import Transfer
-from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import Denom
+from meshsec_relayer.engine import reports
 from meshsec_relayer.store import MemoryStore
 from relay_rig import (
     VOUCHER,
@@ -163,14 +163,16 @@ def test_clients_survive_months_in_jumps_of_half_a_trusting_period(open_pair: Pa
 
 def test_a_client_that_has_expired_is_said_to_and_nothing_is_opened_beside_it(open_pair: Pair) -> None:
     rig = open_pair
+    packet = transfer(rig)
     rig.mine(1, seconds=15 * DAY)
     rig.mine(2)
     receipt = rig.send("osmosis", "alice", Transfer("channel-0", Denom("uosmo"), 1, rig.address("juno", "bob")))
     assert receipt["code"] == "ibc/client-not-active"
     rig.restart()
-    with pytest.raises(Rejected):
-        rig.settle(patience=10)
-    assert rig.courier.engine.paths["osmosis-juno"].problem.startswith("relayer/client-expired")
+    rig.settle(patience=10)
+    expired = [f"osmosis-juno: client 07-tendermint-0 on {chain}: relayer/client-expired" for chain in ("osmosis", "juno")]
+    assert reports.reasons(rig.courier.engine) == expired
+    assert waits_for(rig, packet) == "client 07-tendermint-0 on osmosis to be recovered by governance: relayer/client-expired"
     assert CLIENTS.find(rig.nodes["juno"].replica.state, "07-tendermint-1") is None
 
 

@@ -97,6 +97,15 @@ def block(node: Node, request: Request) -> Reply:
     )
 
 
+def block_txs(node: Node, request: Request) -> Reply:
+    """Show the bytes of a block's transactions, in order, for whoever wants to know what a message said."""
+    height = request.number("height", 0)
+    found = node.replica.block(height)
+    if found is None:
+        raise Rejected(NO_BLOCK, height=height, latest=node.replica.height)
+    return Reply({"height": height, "txs": list(found.txs)})
+
+
 def commit(node: Node, request: Request) -> Reply:
     """Show a header with the commit that decided it: what a light client verifies."""
     height = request.number("height", 0)

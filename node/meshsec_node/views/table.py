@@ -21,6 +21,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/readyz", chain.readyz, answer="Ready"),
     Route("GET", "/v1/status", chain.status, answer="Status"),
     Route("GET", "/v1/blocks/{height}", chain.block, answer="Block"),
+    Route("GET", "/v1/blocks/{height}/txs", chain.block_txs, answer="BlockTxs"),
     Route("GET", "/v1/commits/{height}", chain.commit, answer="SignedHeader"),
     Route("GET", "/v1/validators", chain.validators, {"height": "The height that the set votes on."}, "Validators"),
     Route("POST", "/v1/txs", txs.submit, _WAIT, "TxAccepted", "SignedTx"),

@@ -21,6 +21,8 @@ class EventAnswer(msgspec.Struct, frozen=True):
 
     type: str
     attributes: dict[str, str]
+    tx: str | None = None
+    """Hash of the transaction it happened in, if any."""
 
 
 class ReceiptAnswer(msgspec.Struct, frozen=True):
@@ -30,6 +32,7 @@ class ReceiptAnswer(msgspec.Struct, frozen=True):
     height: int
     code: str
     facts: dict[str, str] = {}
+    signer: str = ""
 
 
 class ResultsAnswer(msgspec.Struct, frozen=True):
@@ -47,6 +50,13 @@ class BlockAnswer(msgspec.Struct, frozen=True):
     """All of them, in order; those of refused transactions are not among them."""
     evidence: tuple[bytes, ...] = ()
     """Validators' faults that the block carries the proof of: CometBFT `Evidence` messages."""
+
+
+class TransactionsAnswer(msgspec.Struct, frozen=True):
+    """GET /v1/blocks/{height}/txs."""
+
+    txs: tuple[bytes, ...]
+    """Canonical JSON of each, in the order of the block's receipts."""
 
 
 class ProtoAnswer(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ from meshsec_core.kernel.wire.tendermint import FLAG_COMMIT, Commit, SignedHeade
 from meshsec_relayer.engine.answers import ProtoAnswer
 from meshsec_relayer.engine.chain import Chain
 from meshsec_relayer.engine.proofs import listed, stored
-from meshsec_relayer.engine.tasks import Task, get
+from meshsec_relayer.engine.tasks import Task, Until, get
 
 CLIENT_GONE = "relayer/client-gone"
 CLIENT_FROZEN = "relayer/client-frozen"
@@ -101,6 +101,16 @@ class Known(msgspec.Struct, frozen=True):
     next_hash: bytes
 
 
+class Past(msgspec.Struct, frozen=True):
+    """A header of the past with what makes a client believe it."""
+
+    common: int
+    """The height below it, known to the client, on which client and chain agree."""
+    updates: tuple[UpdateClient, ...]
+    """What the client must learn before."""
+    header: ClientHeader
+
+
 class LightClient:
     """The client on `host` that follows `subject`."""
 
@@ -115,6 +125,8 @@ class LightClient:
         self.trusting_period = 0
         self.stale = True
         """Whether the chain must be asked again what the client knows."""
+        self._refusal = ""
+        """Why it could not be used when the chain was last asked."""
         self._trust = Fraction(1, 3)
         self._next_hash = b""
         self._sets: dict[bytes, ValidatorSet] = {}
@@ -125,22 +137,42 @@ class LightClient:
         Raises:
             Rejected: `relayer/client-gone`, `relayer/client-frozen`, or `relayer/client-expired` by the host's clock.
         """
+        self.stale = False  # whatever happens from here on makes it stale again
+        try:
+            return (yield from self._read())
+        except Rejected:
+            self.stale = self.stale or not self._refusal
+            raise
+
+    def _read(self) -> Task[ConsensusState]:
+        self._refusal = ""
         raw = yield from stored(self.host, CLIENTS.key(self.id))
         if raw is None:
-            raise Rejected(CLIENT_GONE, chain=self.host.name, client=self.id)
+            raise self._unusable(CLIENT_GONE)
         state = unwrap(raw, ClientState)
         if not state.frozen_height.is_zero:
-            raise Rejected(CLIENT_FROZEN, chain=self.host.name, client=self.id)
+            raise self._unusable(CLIENT_FROZEN)
         known = yield from stored(self.host, CONSENSUS_STATES.key(self.id, state.latest_height))
         consensus = None if known is None else unwrap(known, ConsensusState)
         if consensus is None or consensus.timestamp + state.trusting_period <= self.host.time:
-            raise Rejected(CLIENT_EXPIRED, chain=self.host.name, client=self.id)
+            raise self._unusable(CLIENT_EXPIRED)
         self.latest, self.time = state.latest_height.height, consensus.timestamp
         self.trusting_period, self._trust = state.trusting_period, state.trust_level
         self._next_hash = consensus.next_validators_hash
         self._sets.clear()
-        self.stale = False
         return consensus
+
+    def _unusable(self, code: str) -> Rejected:
+        """Note why the client cannot be used; it is asked again once something has happened to it."""
+        self._refusal = code
+        return Rejected(code, chain=self.host.name, client=self.id)
+
+    @property
+    def ailment(self) -> str:
+        """Why nothing can be proven to the client until governance recovers it; empty if it lives, as far as is known."""
+        if self._refusal or self.stale or not self.trusting_period:
+            return self._refusal
+        return CLIENT_EXPIRED if self.expires_at <= self.host.time else ""
 
     def honest(self) -> Task[bool]:
         """Tell whether a client, which anyone may have created, says of its newest height what the followed chain says itself.
@@ -149,6 +181,9 @@ class LightClient:
             Rejected: see `read`.
         """
         known = yield from self.read()
+        if self.latest > self.subject.height:
+            looks = self.subject.looks
+            yield Until(lambda: self.subject.looks > looks, f"a look at {self.subject.name}, which may be further than it was")
         if self.latest > self.subject.height:
             return False
         header = (yield from signed_header(self.subject, self.latest)).header
@@ -159,7 +194,9 @@ class LightClient:
     def refresh_due(self) -> bool:
         """Tell whether the client should learn a header soon, and there is one to learn."""
         age = max(self.host.time, self.subject.time) - self.time
-        return not self.stale and self.subject.height > self.latest and age * REFRESH_PART >= self.trusting_period
+        if self.stale or self.ailment or not self.trusting_period:
+            return False
+        return self.subject.height > self.latest and age * REFRESH_PART >= self.trusting_period
 
     @property
     def expires_at(self) -> int:
@@ -176,6 +213,8 @@ class LightClient:
         """
         if self.stale:
             yield from self.read()
+        elif self.ailment:
+            raise Rejected(self.ailment, chain=self.host.name, client=self.id)
         if height <= self.latest and self.latest > self.subject.lowest_provable:
             return self.latest, ()
         self.stale = True  # until all updates have been put together
@@ -186,22 +225,26 @@ class LightClient:
         self.stale = False
         return self.latest, tuple(self.update(header) for header in headers)
 
-    def past_header(self, height: int) -> Task[tuple[tuple[UpdateClient, ...], ClientHeader]]:
-        """Return a header of a height, made believable by one that the client knows below it, and the updates that must come
-        before.
+    def past_header(self, height: int) -> Task[Past]:
+        """Return a header of a height, made believable by one that the client knows below it and the chain confirms.
 
         Raises:
-            Rejected: `relayer/client-too-young` if the client knows nothing below that height; or a node does not answer.
+            Rejected: `relayer/client-too-young` if there is none such; or a node does not answer.
         """
-        prefix = CONSENSUS_STATES.key(self.id, "")
-        (found,) = yield from listed(self.host, prefix)
+        known = yield from self._agreed_below(height)
+        headers = yield from self._way(known, height)
+        return Past(known.height, tuple(self.update(header) for header in headers[:-1]), headers[-1])
+
+    def _agreed_below(self, height: int) -> Task[Known]:
+        """Return the greatest height below another on which client and chain agree: of what it knows, something may be a lie."""
+        (found,) = yield from listed(self.host, CONSENSUS_STATES.key(self.id, ""))
         heights = {Height.parse(name).height: raw for name, raw in found.items() if name.count("/") == 0}
-        below = max((known for known in heights if known < height), default=None)
-        if below is None:
-            raise Rejected(CLIENT_TOO_YOUNG, chain=self.host.name, client=self.id, height=height)
-        consensus = unwrap(heights[below], ConsensusState)
-        headers = yield from self._way(Known(below, consensus.timestamp, consensus.next_validators_hash), height)
-        return tuple(self.update(header) for header in headers[:-1]), headers[-1]
+        for below in sorted((known for known in heights if known < min(height, self.subject.height + 1)), reverse=True):
+            said = unwrap(heights[below], ConsensusState)
+            header = (yield from signed_header(self.subject, below)).header
+            if said == ConsensusState(header.time, header.app_hash, header.next_validators_hash):
+                return Known(below, said.timestamp, said.next_validators_hash)
+        raise Rejected(CLIENT_TOO_YOUNG, chain=self.host.name, client=self.id, height=height)
 
     def update(self, header: ClientHeader) -> UpdateClient:
         """Return the message that shows the client a header."""

@@ -9,9 +9,10 @@ from functools import partial
 
 from meshsec_core.kernel.crypto import PrivateKey
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence
 from meshsec_relayer.config import RelayerConfig
 from meshsec_relayer.engine.account import Account
-from meshsec_relayer.engine.answers import BlockAnswer
+from meshsec_relayer.engine.answers import BlockAnswer, EventAnswer
 from meshsec_relayer.engine.boundary import (
     IMAGE_VERSION,
     Answer,
@@ -29,6 +30,7 @@ from meshsec_relayer.engine.boundary import (
 )
 from meshsec_relayer.engine.chain import Chain, follow, start_polling
 from meshsec_relayer.engine.controls import Controls
+from meshsec_relayer.engine.docket import Docket
 from meshsec_relayer.engine.evidence import Accuser
 from meshsec_relayer.engine.lane import Lane
 from meshsec_relayer.engine.meters import Meters
@@ -36,10 +38,13 @@ from meshsec_relayer.engine.packets import CLOSE_EVENTS, PACKET_EVENTS, Entry, e
 from meshsec_relayer.engine.path import Path
 from meshsec_relayer.engine.picking import Limits, obstacle
 from meshsec_relayer.engine.tasks import Task, Tasks
+from meshsec_relayer.engine.witness import FROZE, LEARNT, Sighting, Witness
 
 FOREIGN_STORE = "relayer/foreign-store"
 STORE_VERSION = "relayer/store-version"
 UNKNOWN_PACKET = "packet/not-found"
+
+CLIENT_EVENTS = (LEARNT, FROZE, "recover_client")
 
 SAVE_EVERY = 20
 """Blocks by which a cursor may run ahead of the durable one; they would be read again after a crash."""
@@ -81,6 +86,9 @@ class Engine:
         self.paths: dict[str, Path] = {}
         self.lanes: list[Lane] = []
         self.accusers: list[Accuser] = []
+        self.witnesses: list[Witness] = []
+        self.dockets: list[tuple[Chain, Docket[DuplicateVoteEvidence] | Docket[Sighting]]] = []
+        """Chain whose blocks tell of the cases, and the cases."""
         self._saved = image
         self._looked_durable: object = None
         self._overheard: dict[str, list[Overheard]] = {name: [] for name in self.chains}
@@ -98,11 +106,19 @@ class Engine:
                 lane = Lane(path, source, self.accounts[target.name], self.tasks, self.controls, limits)
                 self.lanes.append(lane)
                 self.tasks.start(lane.name, lane.run(self.meters, self._tell))
-                accuser = Accuser(path, source, self.accounts[target.name], self.tasks, self.controls)
-                self.accusers.append(accuser)
-                self.tasks.start(f"{lane.name}/evidence", accuser.run(self.meters, self._tell))
+                self._watch(path, source, self.accounts[target.name])
         for chain in self.chains.values():
             self._follow(chain, image)
+
+    def _watch(self, path: Path, source: Chain, account: Account) -> None:
+        """Look out for faults of one chain's validators, and for lies about it on the other."""
+        accuser = Accuser(path, source, account, Docket(self.tasks, self.controls))
+        witness = Witness(path, account, Docket(self.tasks, self.controls))
+        self.accusers.append(accuser)
+        self.witnesses.append(witness)
+        self.dockets += [(source, accuser.docket), (account.chain, witness.docket)]
+        self.tasks.start(f"{path.name}/{source.name}/evidence", accuser.run(self.meters, self._tell))
+        self.tasks.start(f"{path.name}/{source.name}/witness", witness.run(self.meters, self._tell))
 
     def _follow(self, chain: Chain, image: Image) -> None:
         start = image.cursors.get(chain.name, 1)
@@ -140,11 +156,14 @@ class Engine:
         for event in block.events:
             if event.type in PACKET_EVENTS or event.type in CLOSE_EVENTS:
                 self._hear(chain, paths, (block.height, event.type, event.attributes))
-            elif event.type == "update_client":
-                _notice_update(chain, paths, event.attributes)
+            elif event.type in CLIENT_EVENTS:
+                _notice_client(chain, paths, event)
         for accuser in self.accusers:
             if accuser.consumer is chain:
                 self._notice_faults(accuser, block)
+        for witness in self.witnesses:
+            if witness.host is chain:
+                witness.notice(block)
 
     def _notice_faults(self, accuser: Accuser, block: BlockAnswer) -> None:
         try:
@@ -226,11 +245,11 @@ class Engine:
 
     def _wanted(self) -> bool:
         """Tell whether something waits that the relayer would carry."""
-        entries = (entry for path in self.paths.values() for entry in path.book.entries.values())
+        entries = ((path, entry) for path in self.paths.values() for entry in path.book.entries.values())
         return (
-            any(not obstacle(entry, self.controls) for entry in entries)
+            any(not obstacle(path, entry, self.controls) for path, entry in entries)
             or any(path.ready and client.refresh_due for path in self.paths.values() for client in path.clients.values())
-            or any(accuser.waiting for accuser in self.accusers)
+            or any(docket.waiting for _, docket in self.dockets)
             or any(len(channel.closed) == 1 for path in self.paths.values() for channel in path.book.served())
         )
 
@@ -253,7 +272,8 @@ class Engine:
         """Make what has been learnt durable: orders and names at once, cursors now and then and when all is settled."""
         names = [(path.name, path.image) for path in self.paths.values()]
         cursors = [(chain.generation, chain.scanned // SAVE_EVERY) for chain in self.chains.values()]  # rounds down
-        quiet = not any(path.book.entries for path in self.paths.values()) and not any(one.waiting for one in self.accusers)
+        quiet = not any(path.book.entries for path in self.paths.values())
+        quiet = quiet and not any(docket.waiting for _, docket in self.dockets)
         looks = (names, cursors, self.controls.version, quiet)
         if looks != self._looked_durable:
             self._looked_durable = looks
@@ -277,7 +297,7 @@ class Engine:
     def _cursor(self, chain: Chain) -> int:
         """Return the first block that a new life must read."""
         lows = [path.book.lowest(chain.name) for path in self.paths.values() if chain.name in path.book.chains]
-        lows += [accuser.lowest for accuser in self.accusers if accuser.consumer is chain]
+        lows += [docket.lowest for where, docket in self.dockets if where is chain]
         lows += [heard[0] for heard in self._overheard[chain.name][:1]]
         return min([chain.scanned + 1] + [low for low in lows if low is not None])
 
@@ -296,10 +316,13 @@ def _check_image(image: Image, config: RelayerConfig) -> None:
             raise Rejected(FOREIGN_STORE, chain=name, found=chain_id, expected=config.chains[name].chain_id)
 
 
-def _notice_update(chain: Chain, paths: list[Path], attributes: Mapping[str, str]) -> None:
-    """See that somebody else has brought a client further than we knew."""
+def _notice_client(chain: Chain, paths: list[Path], event: EventAnswer) -> None:
+    """See that a client has come further than we knew, has frozen or has been recovered."""
+    said = event.attributes
     for path in paths:
         client = path.clients.get(chain.name)
-        height = attributes.get("consensus_height", "").rpartition("-")[2]
-        if client is not None and client.id == attributes.get("client_id") and height.isdigit() and int(height) > client.latest:
+        if client is None or client.id not in (said.get("client_id"), said.get("subject_client_id")):
+            continue
+        height = said.get("consensus_height", "").rpartition("-")[2]
+        if event.type != LEARNT or client.ailment or (height.isdigit() and int(height) > client.latest):
             client.stale = True

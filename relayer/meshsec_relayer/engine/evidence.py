@@ -3,8 +3,6 @@
 The lender believes the two signatures, not a report of them.
 """
 
-from dataclasses import dataclass
-
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import LinkId
 from meshsec_core.kernel.wire.ibc import HEADER_URL, any_encode
@@ -15,33 +13,20 @@ from meshsec_core.security.mesh.provider.evidence import SubmitEvidence
 from meshsec_core.security.mesh.provider.reports import FAULT_CHARGED
 from meshsec_relayer.engine.account import Account
 from meshsec_relayer.engine.chain import Chain
-from meshsec_relayer.engine.controls import Controls
-from meshsec_relayer.engine.lane import MOST_ATTEMPTS, rest
+from meshsec_relayer.engine.docket import Docket
 from meshsec_relayer.engine.meters import Meters
 from meshsec_relayer.engine.path import Path, Tell
-from meshsec_relayer.engine.tasks import Task, Tasks, Until
-
-
-@dataclass(slots=True)
-class Case:
-    """A fault that has been seen in a block."""
-
-    seen_at: int
-    evidence: DuplicateVoteEvidence
-    attempts: int = 0
-    retry_at: int = 0
+from meshsec_relayer.engine.tasks import Task, Until
 
 
 class Accuser:
     """Watches `consumer`, tells the other chain of the path."""
 
-    def __init__(self, path: Path, consumer: Chain, account: Account, tasks: Tasks, controls: Controls) -> None:
+    def __init__(self, path: Path, consumer: Chain, account: Account, docket: Docket[DuplicateVoteEvidence]) -> None:
         self.path = path
         self.consumer = consumer
+        self.docket = docket
         self._account = account
-        self._tasks = tasks
-        self._controls = controls
-        self._cases: list[Case] = []
 
     def notice(self, height: int, found: tuple[bytes, ...]) -> None:
         """Take in the evidence of a block.
@@ -52,57 +37,35 @@ class Accuser:
         for raw in found:
             evidence = decode_evidence(raw)
             if isinstance(evidence, DuplicateVoteEvidence) and (self._link() or not self.path.ready):
-                self._cases.append(Case(height, evidence))
-
-    @property
-    def waiting(self) -> bool:
-        """Tell whether a fault has not been told yet."""
-        return bool(self._cases)
-
-    @property
-    def lowest(self) -> int | None:
-        """Return the lowest block with a fault that has not been told, or None."""
-        return min((case.seen_at for case in self._cases), default=None)
+                self.docket.open(height, evidence)
 
     def run(self, meters: Meters, tell: Tell) -> Task[None]:
         """Tell for ever."""
-        yield Until(lambda: self.path.ready, f"the path {self.path.name} to open")
-        while True:
-            yield Until(
-                lambda: self._due() is not None,
-                f"a validator of {self.consumer.name} to be caught",
-                at=min((case.retry_at for case in self._cases), default=None),
-            )
-            case = self._due()
-            if case is None:
-                continue
-            try:
-                code = yield from self._accuse(case)
-            except Rejected as refusal:
-                code = refusal.code
-            case.attempts += 1
-            case.retry_at = self._tasks.now + rest(case.attempts)
-            if code in ("", FAULT_CHARGED) or case.attempts >= MOST_ATTEMPTS:
-                self._cases.remove(case)
+        told = {"consumer": self.consumer.name, "provider": self._account.chain.name}
+
+        def accuse(evidence: DuplicateVoteEvidence) -> Task[None]:
+            code = yield from self._accuse(evidence)
+            if code not in ("", FAULT_CHARGED):
+                raise Rejected(code)
             if not code:
                 meters.count("evidence_submitted_total", chain=self._account.chain.name)
-            level = "warning" if code not in ("", FAULT_CHARGED) else "info"
-            tell(level, "evidence", consumer=self.consumer.name, provider=self._account.chain.name, code=code)
+            tell("info", "evidence", code=code, **told)
 
-    def _due(self) -> Case | None:
-        if self._controls.paused:
-            return None
-        return next((case for case in self._cases if case.retry_at <= self._tasks.now), None)
+        def failed(refusal: Rejected, hopeless: bool) -> None:
+            tell("warning", "evidence-given-up" if hopeless else "evidence", code=refusal.code, **told)
 
-    def _accuse(self, case: Case) -> Task[str]:
+        yield Until(lambda: self.path.ready, f"the path {self.path.name} to open")
+        yield from self.docket.run(f"a validator of {self.consumer.name} to be caught", accuse, failed)
+
+    def _accuse(self, evidence: DuplicateVoteEvidence) -> Task[str]:
         """Submit a case; return the refusal's code, or nothing."""
         link = self._link()
         if link is None:
             return FAULT_CHARGED
         client = self.path.clients[self._account.chain.name]
-        updates, header = yield from client.past_header(case.evidence.vote_a.height)
-        proof = any_encode(HEADER_URL, encode(header))
-        outcome = yield from self._account.submit((*updates, SubmitEvidence(link, encode_evidence(case.evidence), proof)))
+        past = yield from client.past_header(evidence.vote_a.height)
+        proof = any_encode(HEADER_URL, encode(past.header))
+        outcome = yield from self._account.submit((*past.updates, SubmitEvidence(link, encode_evidence(evidence), proof)))
         return outcome.code
 
     def _link(self) -> LinkId | None:

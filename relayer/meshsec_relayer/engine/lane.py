@@ -10,26 +10,18 @@ from collections.abc import Callable
 
 from meshsec_core.ibc.redundancy import REDUNDANT
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import SECOND
 from meshsec_core.runtime.module import Msg
 from meshsec_relayer.engine.account import LOST, Account, Outcome
 from meshsec_relayer.engine.cargo import Closing, Item, Parcel
 from meshsec_relayer.engine.chain import Chain
-from meshsec_relayer.engine.client import CLIENT_EXPIRED, CLIENT_FROZEN
+from meshsec_relayer.engine.client import CLIENT_EXPIRED, CLIENT_FROZEN, LightClient
 from meshsec_relayer.engine.controls import Controls
 from meshsec_relayer.engine.meters import Meters
 from meshsec_relayer.engine.packets import Entry
 from meshsec_relayer.engine.path import Path, Tell
 from meshsec_relayer.engine.picking import Limits, Picked, pick
 from meshsec_relayer.engine.proofs import Proven, all_stored, proven
-from meshsec_relayer.engine.tasks import Task, Tasks, Until
-
-MOST_ATTEMPTS = 8
-"""After so many refusals in a row a packet is left alone until an operator clears it."""
-
-FIRST_REST = SECOND // 2
-LONGEST_REST = 30 * SECOND
-"""Rests between attempts double from the first to the longest; nanoseconds."""
+from meshsec_relayer.engine.tasks import LONGEST_REST, MOST_ATTEMPTS, Task, Tasks, Until, rest
 
 MOST_UNDER_WAY = 4
 """Transactions of one lane under way at once."""
@@ -68,10 +60,12 @@ class Lane:
         yield Until(lambda: self.path.ready, f"the path {self.path.name} to open")
         while True:
             yield Until(self._worth_a_look, f"something to carry from {self.source.name} to {self.target.name}")
+            client = self.path.clients[self.target.name]
+            if client.ailment and client.stale:
+                yield from self._examine(client, tell)
             picked = self._pick()
             if picked is None:
                 continue
-            client = self.path.clients[self.target.name]
             try:
                 height, updates = yield from client.reach(picked.needed)
             except Rejected as refusal:
@@ -83,6 +77,15 @@ class Lane:
             self._turns += 1
             delivery = self._deliver(picked, height, updates, self._turns - 1, meters, tell)
             self._tasks.start(f"{self.name}/{self._turns}", delivery)
+
+    def _examine(self, client: LightClient, tell: Tell) -> Task[None]:
+        """Ask whether a client that could not be used can be used again."""
+        try:
+            yield from client.read()
+        except Rejected:
+            return
+        self.problem, self._failures, self._rest_until = "", 0, 0
+        tell("info", "client-recovered", chain=self.target.name, client=client.id)
 
     # Picking
 
@@ -247,11 +250,6 @@ _CONFIRMED = {
     "ack": "acknowledgment_packets_confirmed_total",
     "timeout": "timeout_packets_confirmed_total",
 }
-
-
-def rest(failures: int) -> int:
-    """Return how long to rest after so many failures in a row, nanoseconds."""
-    return min(FIRST_REST << min(failures - 1, 16), LONGEST_REST)
 
 
 def _note(picked: Picked, target: Chain) -> Callable[[str], None]:

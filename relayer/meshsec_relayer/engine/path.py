@@ -102,9 +102,8 @@ class Path:
     def _usable(self, host: Chain) -> Task[dict[str, LightClient]]:
         """Return the living, truthful clients of the other chain on a host that have our rules.
 
-        Raises:
-            Rejected: `relayer/client-expired`, `relayer/client-frozen` if the one that was used before has died: only
-            governance can revive it.
+        The one that was used before stays in use even if it has died or lies: governance can revive it, and its connection is
+        where the channels are.
         """
         subject = self.other(host.name)
         saved = self.image.client_a if host is self.a else self.image.client_b
@@ -117,10 +116,10 @@ class Path:
             try:
                 honest = yield from client.honest()
             except Rejected as refusal:
-                if name == saved or refusal.code not in (CLIENT_EXPIRED, CLIENT_FROZEN):
+                if refusal.code not in (CLIENT_EXPIRED, CLIENT_FROZEN):
                     raise
-                continue
-            if honest:
+                honest = False
+            if honest or name == saved:
                 found[name] = client
         return found
 

@@ -56,11 +56,14 @@ def lane_of(entry: Entry, leg: Leg) -> tuple[Chain, Chain]:
     return (entry.source, entry.target) if leg == "recv" else (entry.target, entry.source)
 
 
-def obstacle(entry: Entry, controls: Controls) -> str:
+def obstacle(path: Path, entry: Entry, controls: Controls) -> str:
     """Return why the relayer will not move a packet, however long it waits; empty if it will."""
     leg = entry.leg
     if leg is None:
         return f"the application on {entry.target.name} has not answered yet"
+    told = lane_of(entry, leg)[1].name
+    if told in path.clients and (ailment := path.clients[told].ailment):
+        return f"client {path.clients[told].id} on {told} to be recovered by governance: {ailment}"
     if entry.given_up == leg:
         return f"given up after {entry.attempts} attempts: {entry.error}"
     if leg == "ack" and entry.source.name in entry.channel.closed:
@@ -70,6 +73,8 @@ def obstacle(entry: Entry, controls: Controls) -> str:
 
 def pick(path: Path, source: Chain, target: Chain, controls: Controls, limits: Limits, now: int) -> Picked:
     """Look through everything that waits between two chains and choose what goes from the one to the other."""
+    if path.clients[target.name].ailment:
+        return Picked()
     picked = Picked(refresh=path.clients[target.name].refresh_due)
     chosen: list[Item] = []
     room, most = limits.bytes, min(limits.messages, controls.steps) if controls.paused else limits.messages
@@ -119,15 +124,15 @@ def _parcels(path: Path, source: Chain, target: Chain, controls: Controls, now: 
         if entry.busy or entry.channel in jammed:
             continue
         item = Parcel(entry, leg, leg == "timeout" and not entry.timed_out)
-        if _can_go(item, source, controls, now, picked):
+        if _can_go(path, item, source, controls, now, picked):
             yield item
         elif entry.channel.ordered:
             jammed.append(entry.channel)
 
 
-def _can_go(item: Parcel, source: Chain, controls: Controls, now: int, picked: Picked) -> bool:
+def _can_go(path: Path, item: Parcel, source: Chain, controls: Controls, now: int, picked: Picked) -> bool:
     entry = item.entry
-    if obstacle(entry, controls) or (item.leg == "recv" and source.name in entry.channel.closed):
+    if obstacle(path, entry, controls) or (item.leg == "recv" and source.name in entry.channel.closed):
         return False
     if entry.failed_leg == item.leg and entry.retry_at > now:
         picked.look_again_at = _sooner(picked.look_again_at, entry.retry_at)

@@ -34,6 +34,8 @@ class ClientReport(msgspec.Struct, frozen=True):
     """Newest height that it knows, as far as the relayer knows."""
     expires_at: int
     """Time of its host from which nothing can be proven to it any more, nanoseconds."""
+    ailment: str
+    """Why nothing can be proven to it now, until governance recovers it: a code, empty if it lives."""
 
 
 class PathReport(msgspec.Struct, frozen=True):
@@ -58,6 +60,8 @@ class StatusReport(msgspec.Struct, frozen=True):
     id: str
     ready: bool
     """Whether every chain answers and every path is open."""
+    reasons: tuple[str, ...]
+    """What is not as it should be: chains that do not answer, paths that do not open, clients that are dead."""
     idle: bool
     """Whether there is nothing that it would do now."""
     paused: bool
@@ -105,6 +109,7 @@ def status(engine: Engine) -> StatusReport:
     return StatusReport(
         engine.config.id,
         is_ready(engine),
+        tuple(reasons(engine)),
         engine.idle,
         engine.controls.paused,
         {
@@ -129,7 +134,14 @@ def is_ready(engine: Engine) -> bool:
 def reasons(engine: Engine) -> list[str]:
     """Return why the relayer is not ready."""
     chains = [f"{name}: {chain.problem}" for name, chain in engine.chains.items() if chain.problem]
-    return chains + [f"{name}: {path.problem or 'opening'}" for name, path in engine.paths.items() if not path.ready]
+    paths = [f"{name}: {path.problem or 'opening'}" for name, path in engine.paths.items() if not path.ready]
+    clients = [
+        f"{name}: client {client.id} on {host}: {client.ailment}"
+        for name, path in engine.paths.items()
+        for host, client in path.clients.items()
+        if client.ailment
+    ]
+    return chains + paths + clients
 
 
 def packets(engine: Engine) -> tuple[PacketReport, ...]:
@@ -154,7 +166,9 @@ def trace(engine: Engine, packet: str) -> TraceReport:
 
 def _path(path: Path) -> PathReport:
     closed = [f"{chain}:{':'.join(channel.ends[chain])}" for channel in path.book.served() for chain in channel.closed]
-    clients = {chain: ClientReport(client.id, client.latest, client.expires_at) for chain, client in path.clients.items()}
+    clients = {
+        chain: ClientReport(client.id, client.latest, client.expires_at, client.ailment) for chain, client in path.clients.items()
+    }
     pending = len(path.book.entries)
     return PathReport(path.a.name, path.b.name, path.ready, path.problem, path.image, clients, tuple(closed), pending)
 
@@ -179,13 +193,14 @@ def _packet(engine: Engine, entry: Entry, *, settled: bool = False) -> PacketRep
 def _waits_for(engine: Engine, entry: Entry) -> str:
     """Say what a packet under way waits for."""
     leg = entry.leg
-    stopped = obstacle(entry, engine.controls)
+    path = next(path for path in engine.paths.values() if entry.id in path.book.entries)
+    stopped = obstacle(path, entry, engine.controls)
     if stopped or leg is None:
         return stopped
     if entry.busy:
         return entry.busy
     prover, _ = lane_of(entry, leg)
-    lane = next(lane for lane in engine.lanes if lane.source is prover and entry.id in lane.path.book.entries)
+    lane = next(lane for lane in engine.lanes if lane.source is prover and lane.path is path)
     if engine.controls.paused:
         return "the relayer is paused"
     for chain in (entry.source, entry.target):

@@ -21,6 +21,12 @@ BAD_ANSWER = "relayer/bad-answer"
 RESTART_AFTER = SECOND
 """How long a task that was refused something rests before it starts over; nanoseconds."""
 
+MOST_ATTEMPTS = 8
+"""After so many refusals in a row something is left alone."""
+FIRST_REST = SECOND // 2
+LONGEST_REST = 30 * SECOND
+"""Rests between attempts double from the first to the longest; nanoseconds."""
+
 T = TypeVar("T")
 Replies = tuple[Reply, ...]
 
@@ -168,6 +174,11 @@ def _into(results: dict[int, T | Rejected], index: int, task: Task[T]) -> Task[N
         results[index] = yield from task
     except Rejected as refusal:
         results[index] = refusal
+
+
+def rest(failures: int) -> int:
+    """Return how long to rest after so many failures in a row, nanoseconds."""
+    return min(FIRST_REST << min(failures - 1, 16), LONGEST_REST)
 
 
 def ask(request: Request) -> Task[Reply]:

@@ -1,0 +1,223 @@
+"""A relayer that watches what light clients are told: whoever fools one with the validators' own signatures is found out."""
+
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from meshsec_core.ibc.client import CONSENSUS_STATES, UpdateClient, get_client
+from meshsec_core.kernel.crypto import address_of
+from meshsec_core.kernel.types import SECOND
+from meshsec_core.kernel.wire.hashes import header_hash, vote_sign_bytes
+from meshsec_core.kernel.wire.ibc import HEADER_URL, ClientHeader, Height, any_encode
+from meshsec_core.kernel.wire.proto import encode
+from meshsec_core.kernel.wire.tendermint import PRECOMMIT, BlockId, PartSetHeader, SignedHeader
+from meshsec_relayer.engine import reports
+from meshsec_relayer.engine.boundary import Pause, Resume
+from meshsec_sdk.mesh_file import consensus_keys
+from relay_rig import Pair, transfer, waits_for
+
+CLIENT = "07-tendermint-0"
+
+
+@pytest.fixture
+def open_pair() -> Pair:
+    found = Pair()
+    found.settle()
+    return found
+
+
+def header(rig: Pair, height: int) -> ClientHeader:
+    """The true header of a height of osmosis, to be believed by what juno's client knows."""
+    replica = rig.nodes["osmosis"].replica
+    signed, trusted = replica.commit(height), get_client(rig.nodes["juno"].replica.state, CLIENT).latest_height
+    assert signed is not None
+    own, known = replica.validators_at(height), replica.validators_at(trusted.height + 1)
+    assert own is not None
+    assert known is not None
+    return ClientHeader(signed, own.to_wire(), trusted, known.to_wire())
+
+
+def forge(rig: Pair, true: ClientHeader, **changes: Any) -> ClientHeader:
+    """Let osmosis' own validators sign another header."""
+    keys = {address_of(key.public_key): key for key in consensus_keys(rig.mesh.chain("osmosis")).values()}
+    lie = replace(true.signed_header.header, **changes)
+    block_id = BlockId(header_hash(lie), PartSetHeader(1, b"p" * 32))
+    time = lie.time + SECOND
+    signed = vote_sign_bytes(lie.chain_id, PRECOMMIT, lie.height, 0, block_id, time)
+    signatures = tuple(
+        replace(cast, time=time, signature=keys[cast.address].sign(signed)) for cast in true.signed_header.commit.signatures
+    )
+    commit = replace(true.signed_header.commit, height=lie.height, round=0, block_id=block_id, signatures=signatures)
+    return replace(true, signed_header=SignedHeader(lie, commit))
+
+
+def lunatic(rig: Pair) -> ClientHeader:
+    return forge(rig, header(rig, rig.nodes["osmosis"].replica.height), app_hash=b"\x66" * 32)
+
+
+def equivocation(rig: Pair) -> ClientHeader:
+    true = header(rig, rig.nodes["osmosis"].replica.height)
+    return forge(rig, true, time=true.signed_header.header.time + 1)
+
+
+def ahead_of_the_chain(rig: Pair) -> ClientHeader:
+    """A block of a height that the chain reaches two seconds later than the block says."""
+    true = header(rig, rig.nodes["osmosis"].replica.height)
+    later = true.signed_header.header
+    return forge(rig, true, height=later.height + 3, time=later.time + SECOND, app_hash=b"\x66" * 32)
+
+
+def far_ahead_of_the_chain(rig: Pair) -> ClientHeader:
+    true = header(rig, rig.nodes["osmosis"].replica.height)
+    later = true.signed_header.header
+    return forge(rig, true, height=later.height + 1_000, time=later.time + 5 * SECOND)
+
+
+def show(rig: Pair, shown: ClientHeader) -> dict[str, Any]:
+    message = UpdateClient(CLIENT, any_encode(HEADER_URL, encode(shown)))
+    receipt = rig.send("juno", "erin", message)
+    assert receipt["code"] == ""
+    return receipt
+
+
+def frozen(rig: Pair) -> bool:
+    return not get_client(rig.nodes["juno"].replica.state, CLIENT).frozen_height.is_zero
+
+
+ATTACKS = [lunatic, equivocation, ahead_of_the_chain, far_ahead_of_the_chain]
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=[attack.__name__ for attack in ATTACKS])
+def test_a_client_that_is_told_what_the_chain_did_not_decide_is_frozen_by_the_relayer(
+    open_pair: Pair, attack: Callable[[Pair], ClientHeader]
+) -> None:
+    rig = open_pair
+    rig.mine(5)
+    show(rig, attack(rig))
+    assert not frozen(rig)
+    rig.settle()
+    assert frozen(rig)
+    counters = rig.courier.engine.meters.counters
+    labels = (("chain", "juno"), ("counterparty", "osmosis"))
+    assert counters["client_misbehaviours_submitted_total"] == {labels: 1}
+    assert [log.event for log in rig.logs if log.event in ("misbehaviour", "client-frozen")] == ["misbehaviour", "client-frozen"]
+
+
+def test_a_true_header_from_somebody_else_accuses_nobody(open_pair: Pair) -> None:
+    rig = open_pair
+    rig.mine(5)
+    show(rig, header(rig, rig.nodes["osmosis"].replica.height - 1))
+    rig.settle()
+    assert not frozen(rig)
+    assert "client_misbehaviours_submitted_total" not in rig.courier.engine.meters.counters
+    assert not any(docket.waiting for _, docket in rig.courier.engine.dockets)
+
+
+def test_a_lie_above_a_lie_is_found_out_by_what_lies_below_both(open_pair: Pair) -> None:
+    """Given two lies while the relayer is paused, the second trusting the first
+    When it goes on
+    Then the client freezes, although the greatest height that it knows below the second is the first
+    """
+    rig = open_pair
+    rig.courier.order(Pause())
+    rig.mine(5)
+    first = lunatic(rig)
+    show(rig, first)
+    rig.mine(3)
+    trusted = Height(1, first.signed_header.header.height)
+    second = forge(rig, replace(header(rig, rig.nodes["osmosis"].replica.height), trusted_height=trusted), app_hash=b"\x67" * 32)
+    show(rig, second)
+    rig.courier.order(Resume())
+    rig.settle()
+    assert frozen(rig)
+
+
+def test_a_lie_that_was_told_while_the_relayer_was_away_is_found_out_when_it_returns(open_pair: Pair) -> None:
+    rig = open_pair
+    rig.mine(5)
+    show(rig, lunatic(rig))
+    rig.mine(3)
+    rig.restart()
+    rig.settle()
+    assert frozen(rig)
+
+
+def test_a_lie_that_could_not_be_answered_before_a_kill_is_answered_after_it(open_pair: Pair) -> None:
+    rig = open_pair
+    rig.courier.order(Pause())
+    rig.mine(5)
+    show(rig, lunatic(rig))
+    for _ in range(50):
+        rig.mine()
+        rig.courier.run_once(rig.now)
+    assert not frozen(rig)
+    rig.restart()
+    rig.courier.order(Resume())
+    rig.settle()
+    assert frozen(rig)
+
+
+def test_a_path_whose_client_is_frozen_says_so_and_comes_to_rest(open_pair: Pair) -> None:
+    rig = open_pair
+    rig.mine(5)
+    packet = transfer(rig)
+    show(rig, lunatic(rig))
+    rig.settle()
+    engine = rig.courier.engine
+    assert engine.idle
+    assert waits_for(rig, packet) == "client 07-tendermint-0 on juno to be recovered by governance: relayer/client-frozen"
+    assert reports.reasons(engine) == ["osmosis-juno: client 07-tendermint-0 on juno: relayer/client-frozen"]
+    assert reports.status(engine).paths["osmosis-juno"].clients["juno"].ailment == "relayer/client-frozen"
+    height = rig.nodes["osmosis"].replica.height
+    rig.restart()
+    rig.settle()
+    assert waits_for(rig, packet) == "client 07-tendermint-0 on juno to be recovered by governance: relayer/client-frozen"
+    assert rig.nodes["osmosis"].replica.height - height < 5
+
+
+def test_a_chain_that_answers_nonsense_about_itself_crashes_nobody(open_pair: Pair) -> None:
+    """Given a node that serves rubbish for every header
+    When somebody tells a client something
+    Then the relayer cannot tell what is true, accuses nobody, and gives up with an error in its log
+    """
+    rig = open_pair
+    rig.mine(5)
+    shown = header(rig, rig.nodes["osmosis"].replica.height)
+    rubbish = iter([b"", b"\x00\xff", b"\x0a\x7f", b"text"] * 100)
+
+    def forge_(chain: str, path: str, answer: tuple[int, Any]) -> tuple[int, Any]:
+        if (chain, path.split("/")[2]) == ("osmosis", "commits"):
+            return 200, {"height": "1", "proto": next(rubbish).hex()}
+        return answer
+
+    rig.forges = forge_
+    show(rig, shown)
+    rig.settle()
+    assert not frozen(rig)
+    assert "client-watch-given-up" in [log.event for log in rig.logs]
+
+
+def test_a_relayer_whose_own_node_shows_another_fork_freezes_the_client_too(open_pair: Pair) -> None:
+    """Given a client that follows one branch, and a node that shows another one of the same validators: somebody lies, and no
+    client can tell who.
+    """
+    rig = open_pair
+    rig.mine(5)
+    shown = header(rig, rig.nodes["osmosis"].replica.height)
+    other = forge(rig, shown, app_hash=b"\x66" * 32)
+    height = shown.signed_header.header.height
+
+    def branch(chain: str, path: str, answer: tuple[int, Any]) -> tuple[int, Any]:
+        if (chain, path) == ("osmosis", f"/v1/commits/{height}"):
+            return 200, {"height": str(height), "proto": b64encode(encode(other.signed_header)).decode()}
+        return answer
+
+    rig.forges = branch
+    show(rig, shown)
+    rig.settle()
+    assert frozen(rig)
+    known = CONSENSUS_STATES.get(rig.nodes["juno"].replica.state, CLIENT, Height(1, height))
+    assert known.root == shown.signed_header.header.app_hash
