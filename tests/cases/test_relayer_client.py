@@ -116,6 +116,17 @@ def test_a_header_of_the_past_is_believed_through_the_next_one_known_below_it(ke
     ibc_client.verify_header(keeper.juno.ctx, keeper.client.id, found.header)
 
 
+def test_a_header_of_the_past_rests_on_no_height_at_which_the_client_was_lied_to(keeper: Keeper) -> None:
+    trusted = keeper.rig.latest(keeper.juno)
+    keeper.pass_blocks(3)
+    lie = keeper.osmo.client_header(trusted, change=lambda header: msgspec.structs.replace(header, app_hash=sha256(b"fork")))
+    keeper.show((keeper.client.update(lie),))
+    keeper.pass_blocks(3)
+    found = finish(keeper.client.past_header(keeper.osmo.ctx.height), keeper.answers)
+    assert found.common == trusted.height
+    ibc_client.verify_header(keeper.juno.ctx, keeper.client.id, found.header)
+
+
 def test_a_header_from_before_the_client_is_said_to_be_out_of_reach(keeper: Keeper) -> None:
     first = keeper.rig.latest(keeper.juno).height
     with pytest.raises(Rejected) as refused:

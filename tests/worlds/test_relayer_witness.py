@@ -7,19 +7,29 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from meshsec_core.ibc.client import CONSENSUS_STATES, UpdateClient, get_client
+from meshsec_core.ibc.client import CLIENTS, CONSENSUS_STATES, CreateClient, UpdateClient, get_client
 from meshsec_core.kernel.crypto import address_of
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.hashes import header_hash, vote_sign_bytes
-from meshsec_core.kernel.wire.ibc import HEADER_URL, ClientHeader, Height, any_encode
+from meshsec_core.kernel.wire.ibc import HEADER_URL, ClientHeader, ConsensusState, Height, any_encode
 from meshsec_core.kernel.wire.proto import encode
-from meshsec_core.kernel.wire.tendermint import PRECOMMIT, BlockId, PartSetHeader, SignedHeader
+from meshsec_core.kernel.wire.tendermint import (
+    PRECOMMIT,
+    BlockId,
+    CommitSig,
+    LightClientAttackEvidence,
+    PartSetHeader,
+    SignedHeader,
+)
+from meshsec_core.modules.gov.module import Submit, Vote
+from meshsec_core.modules.gov.state import Params
 from meshsec_relayer.engine import reports
 from meshsec_relayer.engine.boundary import Pause, Resume
 from meshsec_sdk.mesh_file import consensus_keys
-from relay_rig import Pair, transfer, waits_for
+from relay_rig import VOUCHER, Pair, transfer, waits_for
 
 CLIENT = "07-tendermint-0"
+LIARS = 3
 
 
 @pytest.fixture
@@ -41,15 +51,14 @@ def header(rig: Pair, height: int) -> ClientHeader:
 
 
 def forge(rig: Pair, true: ClientHeader, **changes: Any) -> ClientHeader:
-    """Let osmosis' own validators sign another header."""
+    """Let three of osmosis' four validators sign another header."""
     keys = {address_of(key.public_key): key for key in consensus_keys(rig.mesh.chain("osmosis")).values()}
     lie = replace(true.signed_header.header, **changes)
     block_id = BlockId(header_hash(lie), PartSetHeader(1, b"p" * 32))
     time = lie.time + SECOND
     signed = vote_sign_bytes(lie.chain_id, PRECOMMIT, lie.height, 0, block_id, time)
-    signatures = tuple(
-        replace(cast, time=time, signature=keys[cast.address].sign(signed)) for cast in true.signed_header.commit.signatures
-    )
+    votes = (replace(vote, time=time, signature=keys[vote.address].sign(signed)) for vote in true.signed_header.commit.signatures)
+    signatures = (*list(votes)[:LIARS], CommitSig())
     commit = replace(true.signed_header.commit, height=lie.height, round=0, block_id=block_id, signatures=signatures)
     return replace(true, signed_header=SignedHeader(lie, commit))
 
@@ -104,6 +113,58 @@ def test_a_client_that_is_told_what_the_chain_did_not_decide_is_frozen_by_the_re
     labels = (("chain", "juno"), ("counterparty", "osmosis"))
     assert counters["client_misbehaviours_submitted_total"] == {labels: 1}
     assert [log.event for log in rig.logs if log.event in ("misbehaviour", "client-frozen")] == ["misbehaviour", "client-frozen"]
+    rig.mine(2)
+    assert attacks_punished(rig) == [LIARS]
+
+
+def attacks_punished(rig: Pair) -> list[int]:
+    """Return, for every attack that osmosis has taken evidence of into a block, how many validators it names."""
+    replica = rig.nodes["osmosis"].replica
+    blocks = (replica.block(height) for height in range(1, replica.height + 1))
+    found = [item for block in blocks if block for item in block.evidence if isinstance(item, LightClientAttackEvidence)]
+    return [len(item.byzantine_validators) for item in found]
+
+
+def test_a_client_that_somebody_else_has_frozen_is_told_to_the_chain_all_the_same(open_pair: Pair) -> None:
+    """Given a client that knows a true height, and is shown another header of it: it freezes by itself."""
+    rig = open_pair
+    rig.mine(5)
+    true = header(rig, rig.nodes["osmosis"].replica.height)
+    lie = lunatic(rig)
+    show(rig, true)
+    show(rig, lie)
+    assert frozen(rig)
+    rig.settle()
+    rig.mine(2)
+    assert attacks_punished(rig) == [LIARS]
+    assert "client_misbehaviours_submitted_total" not in rig.courier.engine.meters.counters
+
+
+def test_a_path_goes_on_by_itself_once_governance_has_recovered_its_client(open_pair: Pair) -> None:
+    rig = open_pair
+    rig.mine(5)
+    transfer(rig)
+    show(rig, lunatic(rig))
+    rig.settle()
+    assert rig.balance("juno", "bob", VOUCHER) == 0
+    rig.mine(3)
+
+    state = get_client(rig.nodes["juno"].replica.state, CLIENT)
+    signed = rig.nodes["osmosis"].replica.commit(rig.nodes["osmosis"].replica.height)
+    assert signed is not None
+    living = replace(state, frozen_height=Height(), latest_height=Height(1, signed.header.height))
+    consensus = ConsensusState(signed.header.time, signed.header.app_hash, signed.header.next_validators_hash)
+    assert rig.send("juno", "erin", CreateClient(CLIENTS.encode(living), CONSENSUS_STATES.encode(consensus)))["code"] == ""
+    recover = {"@type": "ibc/RecoverClient", "subject": CLIENT, "substitute": "07-tendermint-1"}
+    assert rig.send("juno", "erin", Submit("recover", (recover,), Params().min_deposit))["code"] == ""
+    for number in range(4):
+        assert rig.send("juno", f"val-{number}", Vote(1, "yes"))["code"] == ""
+    rig.mine(2, seconds=61)
+    rig.mine(2)
+    assert not frozen(rig)
+    rig.settle()
+    assert rig.balance("juno", "bob", VOUCHER) == 1_000
+    assert reports.reasons(rig.courier.engine) == []
 
 
 def test_a_true_header_from_somebody_else_accuses_nobody(open_pair: Pair) -> None:

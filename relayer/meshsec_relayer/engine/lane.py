@@ -81,9 +81,11 @@ class Lane:
     def _examine(self, client: LightClient, tell: Tell) -> Task[None]:
         """Ask whether a client that could not be used can be used again."""
         try:
-            yield from client.read()
+            honest = yield from client.honest()
         except Rejected:
             return
+        if not honest:
+            tell("error", "client-contradicts", host=self.target.name, client=client.id, height=client.latest)
         self.problem, self._failures, self._rest_until = "", 0, 0
         tell("info", "client-recovered", chain=self.target.name, client=client.id)
 

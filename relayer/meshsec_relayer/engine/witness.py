@@ -1,7 +1,7 @@
 """Watches what a light client is made to believe, whoever tells it, and compares it with what the followed chain itself says.
 
 Where the two differ, the chain's validators have signed what their chain did not decide. The relayer then shows the client both
-headers, so that it freezes.
+headers, so that it freezes, and hands the false one to the chain whose validators signed it, so that they can be punished.
 
 Source: ICS-07 misbehaviour; CometBFT light-client attack detection (spec/light-client/attacks).
 """
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from meshsec_core.consensus.attack import make_light_client_attack
 from meshsec_core.ibc.client import CLIENT_NOT_ACTIVE, CONSENSUS_STATES, UpdateClient
 from meshsec_core.ibc.tendermint import consensus_of
 from meshsec_core.kernel import codec
@@ -24,15 +25,17 @@ from meshsec_core.kernel.wire.ibc import (
     any_encode,
 )
 from meshsec_core.kernel.wire.proto import decode, encode
+from meshsec_core.kernel.wire.tendermint import LightBlock, encode_evidence
 from meshsec_core.runtime.tx import Tx
 from meshsec_relayer.engine.account import Account
 from meshsec_relayer.engine.answers import BlockAnswer, EventAnswer, TransactionsAnswer
-from meshsec_relayer.engine.client import LightClient, signed_header, unwrap
+from meshsec_relayer.engine.boundary import Request
+from meshsec_relayer.engine.client import LightClient, Past, signed_header, unwrap, validator_set
 from meshsec_relayer.engine.docket import Docket
 from meshsec_relayer.engine.meters import Meters
 from meshsec_relayer.engine.path import Path, Tell
 from meshsec_relayer.engine.proofs import stored
-from meshsec_relayer.engine.tasks import Task, Until, get
+from meshsec_relayer.engine.tasks import Task, Until, ask, get, problem
 
 NOT_YET = "relayer/height-not-reached"
 """A client knows a height that the chain has not made; only time can tell whether it will."""
@@ -108,7 +111,8 @@ class Witness:
         for header in false:
             height = header.signed_header.header.height
             tell("error", "misbehaviour", chain=self.subject.name, host=self.host.name, client=client.id, height=height)
-            yield from self._freeze(client, header, meters, tell)
+            past = yield from self._freeze(client, header, meters, tell)
+            yield from self._denounce(header, past, meters, tell)
 
     def _agrees(self, client: LightClient, height: int) -> Task[bool]:
         """Tell whether the chain has said, or may still say, what the client knows of a height."""
@@ -146,8 +150,8 @@ class Witness:
                 found.append(header)
         return found
 
-    def _freeze(self, client: LightClient, false: ClientHeader, meters: Meters, tell: Tell) -> Task[None]:
-        """Show the client the true header beside a false one.
+    def _freeze(self, client: LightClient, false: ClientHeader, meters: Meters, tell: Tell) -> Task[Past]:
+        """Show the client the true header beside a false one; return the true one.
 
         Raises:
             Rejected: the client was not convinced.
@@ -163,6 +167,20 @@ class Witness:
             tell("warning", "client-frozen", host=self.host.name, client=client.id)
         elif outcome.code != CLIENT_NOT_ACTIVE:
             raise Rejected(outcome.code, host=self.host.name, client=client.id)
+        return past
+
+    def _denounce(self, false: ClientHeader, past: Past, meters: Meters, tell: Tell) -> Task[None]:
+        """Hand a false header to the chain whose validators signed it; what it makes of it is its own affair."""
+        signed = yield from signed_header(self.subject, past.common)
+        common = LightBlock(signed, (yield from validator_set(self.subject, past.common)))
+        trusted = LightBlock(past.header.signed_header, past.header.validator_set)
+        evidence = make_light_client_attack(LightBlock(false.signed_header, false.validator_set), trusted, common)
+        body = codec.encode({"evidence": encode_evidence(evidence)})
+        reply = yield from ask(Request(self.subject.name, "/v1/evidence", body))
+        taken = reply.status in (200, 202)
+        if taken:
+            meters.count("light_client_attacks_submitted_total", chain=self.subject.name)
+        tell("warning", "attack-denounced", chain=self.subject.name, code="" if taken else problem(reply).code)
 
 
 def headers_in(raw: bytes, client: str) -> list[ClientHeader]:
