@@ -59,6 +59,8 @@ class RelayerConfig(Serving, frozen=True, forbid_unknown_fields=True):
     paths: tuple[PathConfig, ...]
     key: str = ""
     """Path of the development key; `relayer/<id>` if left out."""
+    peers: tuple[str, ...] = ()
+    """Ids of all relayers that serve the same paths, this one among them, in the same order for each; none if it is alone."""
     max_batch_messages: int = 50
     """Most packet messages in one transaction."""
     max_batch_bytes: int = 300_000

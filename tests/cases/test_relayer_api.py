@@ -125,8 +125,11 @@ def test_bad_input_is_refused_in_the_one_shape(desk: Desk, method: str, path: st
 
 def test_metrics_count_packets_and_show_backlog_and_expiry(desk: Desk) -> None:
     lines = desk.text("/metrics").splitlines()
-    assert 'receive_packets_confirmed_total{chain="juno",counterparty="osmosis"} 1.0' in lines
-    assert 'acknowledgment_packets_confirmed_total{chain="osmosis",counterparty="juno"} 1.0' in lines
+    assert 'receive_packets_confirmed_total{chain="juno",channel="channel-0",counterparty="osmosis",port="transfer"} 1.0' in lines
+    assert (
+        'acknowledgment_packets_confirmed_total{chain="osmosis",channel="channel-0",counterparty="juno",port="transfer"} 1.0'
+        in lines
+    )
     assert 'backlog_size{chain="osmosis",counterparty="juno"} 0.0' in lines
     assert "relayer_ready 1.0" in lines
     assert any(line.startswith('client_expiration_seconds{chain="juno",client="07-tendermint-0"} 1.2') for line in lines)

@@ -34,7 +34,8 @@ def relayer_config(mesh: MeshSpec, relayer: str, urls: Mapping[str, str]) -> Rel
         chain.name: ChainConfig(url=urls[chain.name], chain_id=chain.names.chain_id, prefix=chain.names.prefix)
         for chain in mesh.chains
     }
-    return RelayerConfig(id=relayer, chains=chains, paths=tuple(_path(mesh, a, b) for a, b in mesh.pairs()))
+    paths = tuple(_path(mesh, a, b) for a, b in mesh.pairs())
+    return RelayerConfig(id=relayer, chains=chains, paths=paths, peers=mesh.relayers if len(mesh.relayers) > 1 else ())
 
 
 def _path(mesh: MeshSpec, a: str, b: str) -> PathConfig:

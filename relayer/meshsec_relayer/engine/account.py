@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 import msgspec
 
+from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import PrivateKey, account, address_of, sha256
+from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND, ChainId
 from meshsec_core.runtime.module import Msg
 from meshsec_core.runtime.tx import make_tx
-from meshsec_relayer.engine.answers import AccountAnswer, ReceiptAnswer
+from meshsec_relayer.engine.answers import AccountAnswer, EventAnswer, ReceiptAnswer
 from meshsec_relayer.engine.boundary import Reply, Request
 from meshsec_relayer.engine.chain import Chain
 from meshsec_relayer.engine.tasks import BAD_ANSWER, UNREACHABLE, Problem, Task, Tasks, Until, ask, get, problem, read
@@ -43,6 +45,8 @@ class Outcome(msgspec.Struct, frozen=True):
     height: int = 0
     """The block that holds the transaction; 0 if none does."""
     hash: str = ""
+    events: tuple[EventAnswer, ...] = ()
+    """What has happened."""
 
 
 class Account:
@@ -201,4 +205,8 @@ def _accepted(reply: Reply) -> bool:
 
 
 def _outcome(receipt: ReceiptAnswer) -> Outcome:
-    return Outcome(receipt.code, receipt.facts, receipt.height, receipt.hash)
+    try:
+        events = codec.convert(receipt.events, tuple[EventAnswer, ...])
+    except Rejected:
+        events = ()  # it took effect, whatever the node says of it
+    return Outcome(receipt.code, receipt.facts, receipt.height, receipt.hash, events)

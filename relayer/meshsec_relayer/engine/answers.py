@@ -33,6 +33,8 @@ class ReceiptAnswer(msgspec.Struct, frozen=True):
     code: str
     facts: dict[str, str] = {}
     signer: str = ""
+    events: tuple[object, ...] = ()
+    """As they came; only those of one's own transactions are read, as `EventAnswer`."""
 
 
 class ResultsAnswer(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from meshsec_core.ibc.packet import ACKNOWLEDGEMENTS, COMMITMENTS, RECEIPTS, Ack
 from meshsec_core.ibc.timeout import Timeout, TimeoutOnClose
 from meshsec_core.kernel.wire.ibc import Height, packet_commitment
 from meshsec_core.runtime.module import Msg
+from meshsec_relayer.engine.answers import EventAnswer
 from meshsec_relayer.engine.boundary import Leg
 from meshsec_relayer.engine.packets import Channel, Entry
 from meshsec_relayer.engine.proofs import Proven
@@ -112,3 +113,13 @@ class Closing:
 
 
 Item = Parcel | Closing
+
+
+_TOLD = {"recv": "recv_packet", "ack": "acknowledge_packet", "timeout": "timeout_packet"}
+
+
+def tells_of(event: EventAnswer, parcel: Parcel) -> bool:
+    """Tell whether an event says that a packet has come this way."""
+    packet, said = parcel.entry.packet, event.attributes
+    names = (said.get("packet_src_port"), said.get("packet_src_channel"), said.get("packet_sequence"))
+    return event.type == _TOLD[parcel.leg] and names == (packet.source_port, packet.source_channel, str(packet.sequence))

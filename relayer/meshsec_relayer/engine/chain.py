@@ -42,6 +42,10 @@ class Chain:
         self.awaited: dict[str, int] = {}
         """Hash to the tip's height when it was accepted."""
         self.poll_due = False
+        self.polled_at = 0
+        """Time of the last poll."""
+        self.looked_at = 0
+        """Time of the last poll after which everything has been read: what is decided by time rests on what was known then."""
         self.looks = 0
         """How often the chain has been looked at."""
 
@@ -77,6 +81,7 @@ def follow(chain: Chain, start: int, apply: Callable[[BlockAnswer], None], rever
     while True:
         yield Until(lambda: chain.poll_due, "the next poll")
         chain.poll_due = False
+        polled_at = chain.polled_at
         try:
             status = yield from get(chain.name, "/v1/status", StatusAnswer)
             if status.chain_id != chain.chain_id:
@@ -91,6 +96,7 @@ def follow(chain: Chain, start: int, apply: Callable[[BlockAnswer], None], rever
             chain.problem = ""
             chain.looks += 1
             yield from _read_blocks(chain, apply)
+            chain.looked_at = polled_at
         except Rejected as refusal:
             chain.problem = str(refusal)
 

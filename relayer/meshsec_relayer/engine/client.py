@@ -125,6 +125,8 @@ class LightClient:
         self.trusting_period = 0
         self.stale = True
         """Whether the chain must be asked again what the client knows."""
+        self.due_since: int | None = None
+        """Since when a refresh has been due, on the relayer's clock."""
         self._refusal = ""
         """Why it could not be used when the chain was last asked."""
         self._trust = Fraction(1, 3)

@@ -36,8 +36,9 @@ from meshsec_relayer.engine.lane import Lane
 from meshsec_relayer.engine.meters import Meters
 from meshsec_relayer.engine.packets import CLOSE_EVENTS, PACKET_EVENTS, Entry, end_of
 from meshsec_relayer.engine.path import Path
-from meshsec_relayer.engine.picking import Limits, obstacle
+from meshsec_relayer.engine.picking import Rules, obstacle
 from meshsec_relayer.engine.tasks import Task, Tasks
+from meshsec_relayer.engine.turns import Turns
 from meshsec_relayer.engine.witness import FROZE, LEARNT, Sighting, Witness
 
 FOREIGN_STORE = "relayer/foreign-store"
@@ -96,24 +97,25 @@ class Engine:
         self.accounts = {
             name: Account(chain, self._key, self.tasks, partial(self._submitted, name)) for name, chain in self.chains.items()
         }
-        limits = Limits(self.config.max_batch_messages, self.config.max_batch_bytes)
+        turns = Turns(self.config.id, self.config.peers)
+        rules = Rules(self.config.max_batch_messages, self.config.max_batch_bytes, turns)
         for config in self.config.paths:
             saved = image.paths.get(config.name, PathImage())
             path = Path(config, self.chains[config.a], self.chains[config.b], saved, self._tell, self._settle)
             self.paths[path.name] = path
-            self.tasks.keep(path.name, partial(self._establish, path), partial(self._note_problem, path))
+            self.tasks.keep(path.name, partial(self._establish, path, turns.patience), partial(self._note_problem, path))
             for source, target in ((path.a, path.b), (path.b, path.a)):
-                lane = Lane(path, source, self.accounts[target.name], self.tasks, self.controls, limits)
+                lane = Lane(path, source, self.accounts[target.name], self.tasks, self.controls, rules)
                 self.lanes.append(lane)
                 self.tasks.start(lane.name, lane.run(self.meters, self._tell))
-                self._watch(path, source, self.accounts[target.name])
+                self._watch(path, source, self.accounts[target.name], turns.patience)
         for chain in self.chains.values():
             self._follow(chain, image)
 
-    def _watch(self, path: Path, source: Chain, account: Account) -> None:
+    def _watch(self, path: Path, source: Chain, account: Account, patience: int) -> None:
         """Look out for faults of one chain's validators, and for lies about it on the other."""
-        accuser = Accuser(path, source, account, Docket(self.tasks, self.controls))
-        witness = Witness(path, account, Docket(self.tasks, self.controls))
+        accuser = Accuser(path, source, account, Docket(self.tasks, self.controls, patience))
+        witness = Witness(path, account, Docket(self.tasks, self.controls, patience))
         self.accusers.append(accuser)
         self.witnesses.append(witness)
         self.dockets += [(source, accuser.docket), (account.chain, witness.docket)]
@@ -135,7 +137,7 @@ class Engine:
             case Poll(now, named):
                 self.tasks.now = max(self.tasks.now, now)
                 for name in named or self.chains:
-                    self.chains[name].poll_due = True
+                    self.chains[name].poll_due, self.chains[name].polled_at = True, self.tasks.now
             case _:
                 self._order(event)
         self.tasks.run()
@@ -184,8 +186,8 @@ class Engine:
         if not all(path.ready for path in paths):
             self._overheard[chain.name].append(heard)
 
-    def _establish(self, path: Path) -> Task[None]:
-        yield from path.establish(self.tasks, self.accounts)
+    def _establish(self, path: Path, patience: int) -> Task[None]:
+        yield from path.establish(self.tasks, self.accounts, patience)
         for chain in (path.a, path.b):
             overheard, self._overheard[chain.name] = self._overheard[chain.name], []
             for heard in overheard:

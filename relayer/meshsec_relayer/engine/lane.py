@@ -12,16 +12,18 @@ from meshsec_core.ibc.redundancy import REDUNDANT
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.runtime.module import Msg
 from meshsec_relayer.engine.account import LOST, Account, Outcome
-from meshsec_relayer.engine.cargo import Closing, Item, Parcel
+from meshsec_relayer.engine.cargo import Closing, Item, Parcel, tells_of
 from meshsec_relayer.engine.chain import Chain
 from meshsec_relayer.engine.client import CLIENT_EXPIRED, CLIENT_FROZEN, LightClient
 from meshsec_relayer.engine.controls import Controls
 from meshsec_relayer.engine.meters import Meters
 from meshsec_relayer.engine.packets import Entry
 from meshsec_relayer.engine.path import Path, Tell
-from meshsec_relayer.engine.picking import Limits, Picked, pick
+from meshsec_relayer.engine.picking import Picked, Rules, pick
 from meshsec_relayer.engine.proofs import Proven, all_stored, proven
-from meshsec_relayer.engine.tasks import LONGEST_REST, MOST_ATTEMPTS, Task, Tasks, Until, rest
+from meshsec_relayer.engine.tasks import FIRST_REST, LONGEST_REST, MOST_ATTEMPTS, Task, Tasks, Until, rest
+
+REDUNDANT = "ibc/redundant"
 
 MOST_UNDER_WAY = 4
 """Transactions of one lane under way at once."""
@@ -33,7 +35,7 @@ CLIENT_CODES = ("light/", "ibc/client-not-active", "ibc/unknown-consensus-state"
 class Lane:
     """From `source`, where things are proven, to `target`, which is told."""
 
-    def __init__(self, path: Path, source: Chain, account: Account, tasks: Tasks, controls: Controls, limits: Limits) -> None:
+    def __init__(self, path: Path, source: Chain, account: Account, tasks: Tasks, controls: Controls, rules: Rules) -> None:
         self.path = path
         self.source = source
         self.target = account.chain
@@ -48,7 +50,7 @@ class Lane:
         self._account = account
         self._tasks = tasks
         self._controls = controls
-        self._limits = limits
+        self._rules = rules
         self._turn = 0
         self._turns = 0
         self._looked: tuple[int, ...] = ()
@@ -96,8 +98,13 @@ class Lane:
             return False
         if not all(chain.reachable and chain.caught_up for chain in (self.source, self.target)):
             return False
-        due = self._look_again_at is not None and self._tasks.now >= self._look_again_at
+        due = self._look_again_at is not None and self._known_at >= self._look_again_at
         return due or self._looked != self._world()
+
+    @property
+    def _known_at(self) -> int:
+        """The time up to which both chains are known."""
+        return min(self.source.looked_at, self.target.looked_at)
 
     def _world(self) -> tuple[int, ...]:
         return (self.path.version, self.source.height, self.target.height, self._controls.version)
@@ -107,7 +114,7 @@ class Lane:
         self.waits_for_block = False
         picked = None
         if not self._controls.halted:
-            picked = pick(self.path, self.source, self.target, self._controls, self._limits, self._tasks.now)
+            picked = pick(self.path, self.source, self.target, self._controls, self._rules, self._known_at)
             self.waits_for_block = picked.waits_for_block
             self._look_again_at = picked.look_again_at
             if not picked.items and not picked.refresh:
@@ -132,6 +139,9 @@ class Lane:
             messages, problem = [], refusal
             self.path.clients[self.target.name].stale = bool(updates) or self.path.clients[self.target.name].stale
         yield Until(lambda: self._turn == turn, "its turn among the transactions of this lane")
+        messages = [(item, message) for item, message in messages if not self._overtaken(item)]
+        if updates and not messages and not picked.refresh and self.under_way == 1:
+            updates, self.path.clients[self.target.name].stale = (), True
         ticket = self._account.ticket() if messages or (updates and problem is None) else None
         self._turn += 1
         if ticket is not None:
@@ -171,6 +181,12 @@ class Lane:
             if value is None:
                 self.path.book.settle(item.entry, f"settled on {self.target.name} before")
 
+    def _overtaken(self, item: Item) -> bool:
+        """Tell whether somebody else has carried an item while it was being proven."""
+        if isinstance(item, Closing):
+            return item.there in item.channel.closed
+        return item.entry.id not in self.path.book.entries or (item.leg == "recv" and item.entry.received_at is not None)
+
     def _nothing_to_tell(self, item: Parcel) -> None:
         match item.leg:
             case "recv":
@@ -194,6 +210,10 @@ class Lane:
             self.path.clients[self.target.name].stale = True
         if outcome.code == LOST:
             return
+        if outcome.code == REDUNDANT:
+            for item in items:
+                self._was_relayed(item, meters)
+            return
         if outcome.code.startswith(CLIENT_CODES):
             self._client_failed(outcome.code, outcome.code, tell)
             return
@@ -213,12 +233,24 @@ class Lane:
         if isinstance(item, Closing):
             item.channel.closed.setdefault(item.there, outcome.height)
             return
-        meters.count(_CONFIRMED[item.leg], chain=self.target.name, counterparty=self.source.name)
+        mine = any(tells_of(event, item) for event in outcome.events)
+        self._count(_CONFIRMED[item.leg] if mine else "packets_already_relayed_total", item, meters)
         if item.leg == "recv":
             item.entry.received_at = item.entry.received_at or outcome.height
             item.entry.attempts, item.entry.error = 0, ""
         else:
             self.path.book.settle(item.entry, f"told to {self.target.name} in block {outcome.height}")
+
+    def _was_relayed(self, item: Item, meters: Meters) -> None:
+        """Leave alone for a while what the chain says somebody else has carried: the block that tells of it is yet to be read."""
+        if isinstance(item, Parcel):
+            self._count("packets_already_relayed_total", item, meters)
+            item.entry.failed_leg, item.entry.retry_at = item.leg, self._tasks.now + FIRST_REST
+
+    def _count(self, name: str, item: Parcel, meters: Meters) -> None:
+        """Count a packet by the end of its channel that was told."""
+        port, channel = item.entry.channel.ends[self.target.name]
+        meters.count(name, chain=self.target.name, counterparty=self.source.name, channel=channel, port=port)
 
     def _failed(self, entry: Entry, leg: str, code: str) -> None:
         if entry.failed_leg != leg:

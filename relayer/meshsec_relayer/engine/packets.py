@@ -35,8 +35,8 @@ class Channel:
     """Chain name to the height at which its end was closed."""
     closing: bool = False
     """Whether a transaction that closes the other end is under way."""
-    confirm_after: int = 0
-    """Time before which closing the other end is not tried again."""
+    confirm_after: int | None = None
+    """Time before which closing the other end is not tried; None until it could be."""
 
     def image(self, a: str, b: str) -> ChannelImage:
         """Return the durable name."""
@@ -64,6 +64,10 @@ class Entry:
     attempts: int = 0
     retry_at: int = 0
     """Time before which it is not tried again."""
+    ready_leg: str = ""
+    """The way on which it could go."""
+    ready_at: int = 0
+    """Since when it could."""
     limit: int = 0
     """Most packets it may share a transaction with, after a refusal; 0 is no limit."""
     failed_leg: str = ""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from meshsec_core.ibc.channel import ORDERINGS
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.wire.ibc import ORDER_ORDERED, STATE_CLOSED
+from meshsec_core.kernel.wire.ibc import ORDER_ORDERED, STATE_CLOSED, STATE_OPEN
 from meshsec_core.runtime.module import Msg
 from meshsec_relayer.config import ChannelConfig, PathConfig
 from meshsec_relayer.engine.account import Account
@@ -54,8 +54,11 @@ class Path:
         """Return the chain at the other end."""
         return self.b if chain == self.a.name else self.a
 
-    def establish(self, tasks: Tasks, accounts: Mapping[str, Account]) -> Task[None]:
+    def establish(self, tasks: Tasks, accounts: Mapping[str, Account], patience: int) -> Task[None]:
         """Find or open clients, connection and channels; done when every channel is open at both ends.
+
+        Args:
+            patience: nanoseconds to leave it to other relayers, as long as they get on.
 
         Raises:
             Rejected: something did not work; starting over continues where the chains are.
@@ -64,7 +67,7 @@ class Path:
         yield Until(lambda: a.reachable and b.reachable and min(a.height, b.height) > 0, f"{a.name} and {b.name} to answer")
         yield from tasks.both(f"{self.name}/quiet", accounts[a.name].quiet(), accounts[b.name].quiet())
         self._directories = {chain.name: Directory(chain) for chain in (a, b)}
-        yield from self._refresh(tasks)
+        yield from self._leave_to_others(tasks, patience)
         yield from self._choose_clients(tasks, accounts)
         while steps := self._steps():
             mine, theirs = (tuple(step for step in steps if step.host == chain.name) for chain in (a, b))
@@ -75,6 +78,37 @@ class Path:
         self.ready, self.problem = True, ""
         self.version += 1
         self._tell("info", "path-open", path=self.name, channels=len(self.image.channels))
+
+    def _leave_to_others(self, tasks: Tasks, patience: int) -> Task[None]:
+        """Look at what there is, again and again while relayers whose turn comes first are opening it."""
+        one, other = (self._directories[chain.name] for chain in (self.a, self.b))
+        seen: tuple[object, ...] = ()
+        end = 0
+        while True:
+            yield from self._refresh(tasks)
+            if not patience:
+                return
+            yield from tasks.both(f"{self.name}/clients", one.find_clients(), other.find_clients())
+            found = (len(one.clients), len(other.clients), one.connections, other.connections, one.channels, other.channels)
+            if seen != found:
+                seen, end = found, tasks.now + patience
+            if tasks.now >= end or self._complete():
+                return
+            yield _another_look(self.a, self.b, tasks, end)
+
+    def _complete(self) -> bool:
+        """Tell whether a connection over clients with our rules, and every channel over it, are open at both ends."""
+        one, other = (self._directories[chain.name] for chain in (self.a, self.b))
+        clients = tuple(
+            tuple(name for name, state in directory.clients.items() if self.config.trust.matches(state))
+            for directory in (one, other)
+        )
+        found = find_connection(one, other, (clients[0], clients[1]), self.image.connection_a)
+        if found is None:
+            return False
+        joined = [self._joined(config, {end.chain: end for end in found}) for config in self.config.channels]
+        states = [end.state for end in found] + [end.state for pair in joined for end in pair]
+        return all(state == STATE_OPEN for state in states)
 
     def _refresh(self, tasks: Tasks) -> Task[None]:
         one, other = (self._directories[chain.name] for chain in (self.a, self.b))
@@ -223,3 +257,9 @@ class Path:
 
 def _next_block(chain: Chain, height: int) -> Task[None]:
     yield Until(lambda: chain.height > height, f"block {height + 1} of {chain.name}", block_of=chain.name)
+
+
+def _another_look(a: Chain, b: Chain, tasks: Tasks, end: int) -> Until:
+    looks = (a.looks, b.looks)
+    why = f"other relayers to open the path between {a.name} and {b.name}"
+    return Until(lambda: tasks.now >= end or (a.looks > looks[0] and b.looks > looks[1]), why, at=end)

@@ -12,13 +12,15 @@ from meshsec_relayer.engine.chain import Chain
 from meshsec_relayer.engine.controls import Controls
 from meshsec_relayer.engine.packets import Channel, Entry
 from meshsec_relayer.engine.path import Path
+from meshsec_relayer.engine.turns import Turns
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """How much one transaction may carry."""
+class Rules(msgspec.Struct, frozen=True):
+    """How much one transaction may carry, and when it is somebody else's turn."""
 
     messages: int
     bytes: int
+    turns: Turns
 
 
 @dataclass(slots=True)
@@ -71,14 +73,16 @@ def obstacle(path: Path, entry: Entry, controls: Controls) -> str:
     return controls.stops(entry, leg)
 
 
-def pick(path: Path, source: Chain, target: Chain, controls: Controls, limits: Limits, now: int) -> Picked:
+def pick(path: Path, source: Chain, target: Chain, controls: Controls, rules: Rules, now: int) -> Picked:
     """Look through everything that waits between two chains and choose what goes from the one to the other."""
     if path.clients[target.name].ailment:
         return Picked()
-    picked = Picked(refresh=path.clients[target.name].refresh_due)
+    picked = Picked()
+    look = Look(path, source, target, controls, rules.turns, now, picked)
+    picked.refresh = look.may_refresh()
     chosen: list[Item] = []
-    room, most = limits.bytes, min(limits.messages, controls.steps) if controls.paused else limits.messages
-    for item in (*_closings(path, source, target, now, picked), *_parcels(path, source, target, controls, now, picked)):
+    room, most = rules.bytes, min(rules.messages, controls.steps) if controls.paused else rules.messages
+    for item in (*look.closings(), *look.parcels()):
         alone = item.entry.limit if isinstance(item, Parcel) else 1
         most = min(most, alone) if alone else most
         if len(chosen) >= most or (chosen and item.size > room):
@@ -100,47 +104,74 @@ def _needed(path: Path, item: Item, source: Chain, target: Chain) -> int:
     return item.provable_from if passed and not client.stale else source.height
 
 
-def _closings(path: Path, source: Chain, target: Chain, now: int, picked: Picked) -> Iterator[Item]:
-    for channel in path.book.served():
-        if source.name in channel.closed and target.name not in channel.closed and not channel.closing:
-            item = Closing(channel, source.name, target.name)
-            if item.provable_from > source.height:
-                picked.waits_for_block = True
-            elif channel.confirm_after > now:
-                picked.look_again_at = _sooner(picked.look_again_at, channel.confirm_after)
-            else:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at what waits between two chains; what will let more go is noted on `picked`."""
+
+    path: Path
+    source: Chain
+    target: Chain
+    controls: Controls
+    turns: Turns
+    now: int
+    picked: Picked
+
+    def may_refresh(self) -> bool:
+        """Tell whether the client is to be refreshed now."""
+        client = self.path.clients[self.target.name]
+        if not client.refresh_due:
+            client.due_since = None
+            return False
+        client.due_since = self.now if client.due_since is None else client.due_since
+        return self._is_time(client.due_since + self.turns.patience)
+
+    def closings(self) -> Iterator[Item]:
+        """Yield the channels whose other end can be closed now."""
+        for channel in self.path.book.served():
+            if self.source.name in channel.closed and self.target.name not in channel.closed and not channel.closing:
+                item = Closing(channel, self.source.name, self.target.name)
+                if item.provable_from > self.source.height:
+                    self.picked.waits_for_block = True
+                    continue
+                if channel.confirm_after is None:
+                    channel.confirm_after = self.now + self.turns.patience
+                if self._is_time(channel.confirm_after):
+                    yield item
+
+    def parcels(self) -> Iterator[Item]:
+        """Yield the packets that can go this way now, by sequence."""
+        jammed: list[Channel] = []
+        for entry in sorted(self.path.book.entries.values(), key=lambda entry: entry.packet.sequence):
+            leg = entry.leg
+            if leg is None or lane_of(entry, leg) != (self.source, self.target):
+                if leg == "timeout" and entry.channel.ordered and entry.source is self.source:
+                    jammed.append(entry.channel)
+                continue
+            if entry.busy or entry.channel in jammed:
+                continue
+            item = Parcel(entry, leg, leg == "timeout" and not entry.timed_out)
+            if self._can_go(item):
                 yield item
-
-
-def _parcels(path: Path, source: Chain, target: Chain, controls: Controls, now: int, picked: Picked) -> Iterator[Item]:
-    """Yield the packets that can go this way now, by sequence; note on `picked` what will let others go."""
-    jammed: list[Channel] = []
-    for entry in sorted(path.book.entries.values(), key=lambda entry: entry.packet.sequence):
-        leg = entry.leg
-        if leg is None or lane_of(entry, leg) != (source, target):
-            if leg == "timeout" and entry.channel.ordered and entry.source is source:
+            elif entry.channel.ordered:
                 jammed.append(entry.channel)
-            continue
-        if entry.busy or entry.channel in jammed:
-            continue
-        item = Parcel(entry, leg, leg == "timeout" and not entry.timed_out)
-        if _can_go(path, item, source, controls, now, picked):
-            yield item
-        elif entry.channel.ordered:
-            jammed.append(entry.channel)
 
+    def _can_go(self, item: Parcel) -> bool:
+        entry = item.entry
+        if obstacle(self.path, entry, self.controls) or (item.leg == "recv" and self.source.name in entry.channel.closed):
+            return False
+        if item.provable_from > self.source.height:
+            self.picked.waits_for_block = True
+            return False
+        if entry.ready_leg != item.leg:
+            entry.ready_leg, entry.ready_at = item.leg, self.now
+        turn = entry.ready_at + self.turns.wait(entry.packet.sequence)
+        return self._is_time(max(turn, entry.retry_at if entry.failed_leg == item.leg else 0))
 
-def _can_go(path: Path, item: Parcel, source: Chain, controls: Controls, now: int, picked: Picked) -> bool:
-    entry = item.entry
-    if obstacle(path, entry, controls) or (item.leg == "recv" and source.name in entry.channel.closed):
-        return False
-    if entry.failed_leg == item.leg and entry.retry_at > now:
-        picked.look_again_at = _sooner(picked.look_again_at, entry.retry_at)
-        return False
-    if item.provable_from > source.height:
-        picked.waits_for_block = True
-        return False
-    return True
+    def _is_time(self, time: int) -> bool:
+        """Tell whether a time has come; if not, have somebody look again then."""
+        if time > self.now:
+            self.picked.look_again_at = _sooner(self.picked.look_again_at, time)
+        return time <= self.now
 
 
 def _sooner(one: int | None, other: int) -> int:

@@ -9,6 +9,7 @@ from meshsec_relayer.engine.engine import UNKNOWN_PACKET, Engine
 from meshsec_relayer.engine.packets import Entry
 from meshsec_relayer.engine.path import Path
 from meshsec_relayer.engine.picking import lane_of, obstacle
+from meshsec_relayer.engine.turns import Turns
 
 
 class ChainReport(msgspec.Struct, frozen=True):
@@ -210,6 +211,10 @@ def _waits_for(engine: Engine, entry: Entry) -> str:
         return lane.problem
     if leg == "recv" and entry.source.name in entry.channel.closed:
         return f"the channel to be closed on {entry.target.name}, or its timeout"
+    turns = Turns(engine.config.id, engine.config.peers)
+    first = turns.first(entry.packet.sequence)
+    if entry.ready_leg == leg and entry.ready_at + turns.wait(entry.packet.sequence) > engine.tasks.now:
+        return f"relayer {first}, whose turn it is; if it does not act, this one will"
     if entry.failed_leg == leg and entry.retry_at > engine.tasks.now:
         return f"a rest after {entry.attempts} refusals: {entry.error}"
     needed = Parcel(entry, leg, not entry.timed_out).provable_from
