@@ -346,11 +346,15 @@ def pair(
 
 
 def star(
-    *consumers: str, ratios: Mapping[str, int] | None = None, local_slash_bps: int = 1_000, **balances: int
+    *consumers: str,
+    ratios: Mapping[str, int] | None = None,
+    local_slash_bps: int = 1_000,
+    jail_time: int = 600 * SECOND,
+    **balances: int,
 ) -> tuple[MeshRig, tuple[Link, ...]]:
     """Start osmo, which lends to several consumers, with a ratio of 10 % on each link unless told otherwise."""
     rig = MeshRig()
-    shared = {"slashing": {"double_sign_slash_bps": 1_000, "downtime_slash_bps": 1_000}}
+    shared = {"slashing": {"double_sign_slash_bps": 1_000, "downtime_slash_bps": 1_000, "jail_time": jail_time}}
     known = ratios or {}
     links = {f"{name}-1": {"unbonding_time": 100 * SECOND, "double_sign_bps": known.get(name, 1_000)} for name in consumers}
     lending = {"local_slash_bps": local_slash_bps, "links": links}

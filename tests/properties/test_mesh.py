@@ -6,6 +6,7 @@ After every action the laws marked "always" are checked, and at the end, when ev
 from collections.abc import Callable
 from contextlib import suppress
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from meshsec_core.modules.staking import state as staking
 from meshsec_core.modules.staking.slash import Fault, slash
 from meshsec_core.runtime.module import Msg
 from meshsec_core.security.mesh.consumer.governance import SetLinkParams, SetMaxCap, SetPriceFeed
+from meshsec_core.security.mesh.provider import sweep
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
 from meshsec_core.security.mesh.provider.local import ReleaseLocal, RestakeLocal, StakeLocal, UnstakeLocal
 from meshsec_core.security.mesh.provider.payout import WithdrawRewards
@@ -167,9 +169,12 @@ STEPS = st.lists(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(STEPS)
-def test_the_laws_hold_in_every_history(steps: list[tuple[int, int, int, int]]) -> None:
-    play = Play()
-    for step in steps:
-        play.act(*step)
-    play.finish()
+@given(STEPS, st.sampled_from((1, sweep.USERS_PER_BLOCK)))
+def test_the_laws_hold_in_every_history(steps: list[tuple[int, int, int, int]], users_per_block: int) -> None:
+    """Slashes are settled at once in some histories, and over blocks in others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep, "USERS_PER_BLOCK", users_per_block)
+        play = Play()
+        for step in steps:
+            play.act(*step)
+        play.finish()

@@ -1,11 +1,18 @@
 """Mesh Security as a plug-in."""
 
-from meshsec_core.security.mesh.consumer.agenda import has_work
+from meshsec_core.kernel.store.overlay import Reader
+from meshsec_core.security.mesh.consumer import agenda
 from meshsec_core.security.mesh.consumer.module import CONSUMER
 from meshsec_core.security.mesh.laws import LAWS
 from meshsec_core.security.mesh.measures import MEASURES
+from meshsec_core.security.mesh.provider import sweep
 from meshsec_core.security.mesh.provider.module import PROVIDER
 from meshsec_core.security.model import SecurityModel
+
+
+def _has_work(store: Reader) -> bool:
+    return agenda.has_work(store) or sweep.has_work(store)
+
 
 MESH = SecurityModel(
     name="mesh",
@@ -14,6 +21,6 @@ MESH = SecurityModel(
     consumer=CONSUMER,
     laws=LAWS,
     measures=MEASURES,
-    has_work=has_work,
+    has_work=_has_work,
 )
 """Virtual stake is delegated like any other, so power needs no further shaping."""

@@ -71,11 +71,22 @@ class BurnRow(msgspec.Struct, frozen=True):
     amount: int
 
 
+class Reduced(msgspec.Struct, frozen=True):
+    """Provider tokens cut from stake that the consumer counts."""
+
+    validator: ValidatorId
+    amount: int
+    later: bool = False
+    """The amount is only what was reported: what is cut of it will be told by burns, and when all has been."""
+
+
 class Burn(_Packet, frozen=True, tag="burn"):
     """Provider to consumer: this stake is gone. Never refused."""
 
     denom: Denom
     rows: tuple[BurnRow, ...]
+    answered: tuple[Reduced, ...] = ()
+    """Slashes that were reported and whose cuts have all been told: the amounts are as reported."""
 
 
 class TransferRewards(_Packet, frozen=True, tag="transfer_rewards"):
@@ -178,13 +189,6 @@ class Short(msgspec.Struct, frozen=True):
     """What a burn could not find yet; it is kept as debt."""
 
     short: tuple[BurnRow, ...] = ()
-
-
-class Reduced(msgspec.Struct, frozen=True):
-    """Provider tokens cut from stake that the consumer counts."""
-
-    validator: ValidatorId
-    amount: int
 
 
 class Refusal(msgspec.Struct, frozen=True):

@@ -23,6 +23,8 @@ class Pool(msgspec.Struct, frozen=True):
     """Consumer tokens × 10^18 that one provider token has earned since the beginning."""
     leftover_e18: int = 0
     """What has not been divided yet, in consumer tokens × 10^18."""
+    faults: int = 0
+    """How many faults of the validator have been charged to this pool."""
 
     def distribute(self, amount: int) -> "Pool":
         """Credit a reward to all stake; there must be some."""

@@ -56,6 +56,8 @@ class Stake(msgspec.Struct, frozen=True):
     """The pool's points when this stake was last settled."""
     accrued_e18: int = 0
     """Rewards earned and not yet asked for, in consumer tokens × 10^18."""
+    faults: int = 0
+    """How many faults of the pool this stake has paid for."""
 
     @property
     def range(self) -> Range:

@@ -113,6 +113,8 @@ def on_burn(ctx: Ctx, link: LinkId, packet: Burn) -> Short:
             _put_debt(ctx, key, DEBTS.get(ctx.store, *key) + missing)
             short.append(BurnRow(row.delegator, row.validator, missing))
         ctx.emit("mesh/burn-requested", link=link, delegator=row.delegator, validator=row.validator, amount=found, debt=missing)
+    for each in packet.answered:
+        answered(ctx, link, each.validator, each.amount)
     return Short(tuple(short))
 
 
@@ -144,6 +146,14 @@ def lower(ctx: Ctx, link: LinkId, validator: ValidatorId, amount: int) -> int:
         put(ctx, link, validator, replace(request, tokens=request.tokens - found))
         agenda.touch(ctx, link)
     return found
+
+
+def answered(ctx: Ctx, link: LinkId, validator: ValidatorId, amount: int) -> None:
+    """Stop waiting for the answer to a reported slash: what it has cut over there is known by now."""
+    request = REQUESTS.find(ctx.store, link, validator)
+    if request is not None and amount > 0:
+        put(ctx, link, validator, replace(request, reported=request.reported - min(request.reported, amount)))
+        agenda.touch(ctx, link)
 
 
 def put(ctx: Ctx, link: LinkId, validator: ValidatorId, request: Request) -> None:

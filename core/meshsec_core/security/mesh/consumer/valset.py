@@ -24,7 +24,7 @@ from meshsec_core.modules.staking.signals import (
 from meshsec_core.modules.staking.slash import loss
 from meshsec_core.runtime.module import Ctx
 from meshsec_core.security.mesh.consumer import agenda
-from meshsec_core.security.mesh.consumer.requests import lower, put
+from meshsec_core.security.mesh.consumer.requests import answered, lower, put
 from meshsec_core.security.mesh.consumer.state import (
     MINTED,
     PIPED,
@@ -145,15 +145,19 @@ def report_all(ctx: Ctx, link: LinkId) -> None:
 
 
 def on_answered(ctx: Ctx, link: LinkId, packet: ValsetUpdate, applied: Applied | None) -> None:
-    """Lower requests by exactly what the provider has cut; slashes are no longer waited for. None stands for a refusal."""
+    """Lower requests by exactly what the provider has cut; slashes are no longer waited for, but for those that are still
+    being settled over there. None stands for a refusal.
+    """
+    cuts = applied.slashed if applied is not None else ()
+    later = [(each.validator, each.amount) for each in cuts if each.later]
     for entry in packet.slashed:
-        request = REQUESTS.find(ctx.store, link, entry.validator)
-        if request is not None and entry.slash_amount.amount:
-            answered = min(request.reported, entry.slash_amount.amount)
-            put(ctx, link, entry.validator, replace(request, reported=request.reported - answered))
-            agenda.touch(ctx, link)
-    for reduced in applied.slashed if applied is not None else ():
-        if reduced.amount > 0:
+        told = (entry.validator, entry.slash_amount.amount)
+        if told in later:
+            later.remove(told)
+        else:
+            answered(ctx, link, *told)
+    for reduced in cuts:
+        if reduced.amount > 0 and not reduced.later:
             lower(ctx, link, reduced.validator, reduced.amount)
     if applied is None or applied.refused:
         refused = "all" if applied is None else ", ".join(f"{each.validator}: {each.code}" for each in applied.refused)

@@ -36,8 +36,10 @@ class Key(NamedTuple):
 
 
 def settled(store: Reader, key: Key) -> Stake:
-    """Return a stake with all rewards credited that its pool has distributed."""
-    return STAKES.get(store, *key).settle(POOLS.get(store, key.link, key.validator).points_e18)
+    """Return a stake with all rewards credited that its pool has distributed; a new one owes nothing for earlier faults."""
+    pool = POOLS.get(store, key.link, key.validator)
+    stake = STAKES.find(store, *key)
+    return Stake(points_e18=pool.points_e18, faults=pool.faults) if stake is None else stake.settle(pool.points_e18)
 
 
 def write(ctx: Ctx, key: Key, before: Stake, after: Stake) -> None:

@@ -10,15 +10,13 @@ Source: mesh-security-sdk branches vuong/handle-consumer-misbehaviour (double vo
 from meshsec_core.consensus.evidence import verify_double_vote
 from meshsec_core.ibc import client
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import LinkId, ValidatorId
+from meshsec_core.kernel.types import ONE_BPS, ONE_E18, LinkId, ValidatorId
 from meshsec_core.kernel.wire.ibc import HEADER_URL, ClientHeader, any_decode
 from meshsec_core.kernel.wire.proto import decode
 from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence, decode_evidence
 from meshsec_core.runtime.module import Ctx, Msg
 from meshsec_core.security.mesh.history import Change, Entry
-from meshsec_core.security.mesh.packets import BurnRow
 from meshsec_core.security.mesh.provider.reports import FAULT_CHARGED, write_change
-from meshsec_core.security.mesh.provider.slashing import by_fraction, is_charged, send_burns, slash_validator
 from meshsec_core.security.mesh.provider.state import (
     KEYS,
     LINK_NOT_SYNCED,
@@ -28,6 +26,7 @@ from meshsec_core.security.mesh.provider.state import (
     Link,
     get_link,
 )
+from meshsec_core.security.mesh.provider.sweep import Charge, charge, is_charged
 
 UNSUPPORTED_EVIDENCE = "mesh/unsupported-evidence"
 WRONG_HEADER = "mesh/wrong-header"
@@ -81,10 +80,8 @@ def charge_double_sign(ctx: Ctx, link: LinkId, validator: ValidatorId, height: i
         raise Rejected(FAULT_CHARGED, validator=validator, height=height)
     rules = get_link(ctx.store, link).rules
     fraction = rules.double_sign_bps if rules is not None else 0
-    fault = Fault(kind, height, time, ctx.height, Authority.EVIDENCE, 0)
-    counted, burns = slash_validator(ctx, link, validator, fault, by_fraction(fraction), fraction)
-    burns.setdefault(link, []).extend(BurnRow(user, validator, amount) for user, amount in counted if amount)
-    send_burns(ctx, burns)
+    fault = Fault(kind, height, time, ctx.height, ctx.time, Authority.EVIDENCE, 0)
+    charge(ctx, Charge(link, validator, fault, fraction * (ONE_E18 // ONE_BPS), fraction))
     write_change(ctx, link, validator, Entry(height, Change.TOMBSTONED, time))
 
 

@@ -25,6 +25,7 @@ from meshsec_core.security.mesh.provider.state import (
     open_link,
     validators_of,
 )
+from meshsec_core.security.mesh.provider.sweep import settle
 
 
 class StakeRemote(Msg, frozen=True, tag="mesh/StakeRemote"):
@@ -119,6 +120,7 @@ def withdraw_unbonded(ctx: Ctx, msg: WithdrawUnbonded) -> None:
 def on_stake_answered(ctx: Ctx, link: LinkId, packet: packets.Stake, accepted: bool) -> None:
     """Make a stake true, or give it back. What was cut from it on the way is burned only now that the consumer counts it."""
     key = Key(link, packet.validator, packet.delegator)
+    settle(ctx, key.user)
     transaction = book.finish(ctx, key, packet.tx_id)
     if transaction is None:
         return
@@ -137,6 +139,7 @@ def on_stake_answered(ctx: Ctx, link: LinkId, packet: packets.Stake, accepted: b
 def on_unstake_answered(ctx: Ctx, link: LinkId, packet: packets.Unstake, accepted: bool) -> None:
     """Start the unbonding period, or take the stake back. What was cut from it is burned if the consumer still counts it."""
     key = Key(link, packet.validator, packet.delegator)
+    settle(ctx, key.user)
     transaction = book.finish(ctx, key, packet.tx_id)
     if transaction is None:
         return

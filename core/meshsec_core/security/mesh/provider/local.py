@@ -19,6 +19,7 @@ from meshsec_core.security.mesh.provider import vault
 from meshsec_core.security.mesh.provider.local_stake import open_sub_account, sub_account
 from meshsec_core.security.mesh.provider.slashing import Burns, propagate, send_burns
 from meshsec_core.security.mesh.provider.state import GENESIS, LOCAL_STAKERS, OWNERS, VAULT
+from meshsec_core.security.mesh.provider.sweep import settle
 
 
 class StakeLocal(Msg, frozen=True, tag="mesh/StakeLocal"):
@@ -124,6 +125,7 @@ def on_validator_slashed(ctx: Ctx, slashed: ValidatorSlashed) -> None:
     """Charge what this chain's own slash took from local stake to the users' collateral, and propagate it."""
     burns: Burns = {}
     for user, amount in sorted(_losses(ctx, slashed).items()):
+        settle(ctx, user)
         propagate(ctx, user, LOCAL, (amount, 0), burns)
     send_burns(ctx, burns)
 

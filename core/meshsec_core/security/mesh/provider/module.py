@@ -4,12 +4,22 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import ONE_BPS
 from meshsec_core.modules import bank
 from meshsec_core.modules.staking.signals import ValidatorSlashed
-from meshsec_core.runtime.module import Ctx, Module
+from meshsec_core.runtime.module import Ctx, Handler, Module, Msg
 from meshsec_core.security.mesh.links import BAD_PARAMS
 from meshsec_core.security.mesh.packets import PROVIDER_PORT
-from meshsec_core.security.mesh.provider import evidence, laws, lending, local, payout, vault, views
+from meshsec_core.security.mesh.provider import evidence, laws, lending, local, payout, sweep, vault, views
 from meshsec_core.security.mesh.provider.channel import PORT
 from meshsec_core.security.mesh.provider.state import GENESIS, VAULT, ProviderGenesis, Terms
+
+
+def settled(handler: Handler) -> Handler:
+    """Let the signer pay for faults that have been charged before a message of theirs runs."""
+
+    def run(ctx: Ctx, msg: Msg) -> None:
+        sweep.settle(ctx, ctx.signer)
+        handler(ctx, msg)
+
+    return run
 
 
 def init(ctx: Ctx, genesis: ProviderGenesis) -> None:
@@ -35,21 +45,22 @@ def _check_terms(name: str, terms: Terms) -> None:
 PROVIDER: Module[ProviderGenesis] = Module(
     "mesh/provider",
     handlers={
-        vault.Bond: vault.bond,
-        vault.Unbond: vault.unbond,
-        local.StakeLocal: local.stake_local,
-        local.UnstakeLocal: local.unstake_local,
-        local.ReleaseLocal: local.release_local,
-        local.RestakeLocal: local.restake_local,
-        local.WithdrawLocalRewards: local.withdraw_local_rewards,
-        lending.StakeRemote: lending.stake_remote,
-        lending.Unstake: lending.unstake,
-        lending.WithdrawUnbonded: lending.withdraw_unbonded,
-        payout.WithdrawRewards: payout.withdraw_rewards,
+        vault.Bond: settled(vault.bond),
+        vault.Unbond: settled(vault.unbond),
+        local.StakeLocal: settled(local.stake_local),
+        local.UnstakeLocal: settled(local.unstake_local),
+        local.ReleaseLocal: settled(local.release_local),
+        local.RestakeLocal: settled(local.restake_local),
+        local.WithdrawLocalRewards: settled(local.withdraw_local_rewards),
+        lending.StakeRemote: settled(lending.stake_remote),
+        lending.Unstake: settled(lending.unstake),
+        lending.WithdrawUnbonded: settled(lending.withdraw_unbonded),
+        payout.WithdrawRewards: settled(payout.withdraw_rewards),
         evidence.SubmitEvidence: evidence.submit_evidence,
     },
     genesis=ProviderGenesis,
     init=init,
+    end_block=sweep.run,
     hooks={ValidatorSlashed: local.on_validator_slashed},
     ports={PROVIDER_PORT: PORT},
     queries=views.QUERIES,

@@ -28,6 +28,7 @@ from meshsec_core.security.mesh.provider.state import (
     Kind,
     open_link,
 )
+from meshsec_core.security.mesh.provider.sweep import settle
 from meshsec_core.security.mesh.stake import Stake
 
 INVALID_DENOM = "mesh/invalid-denom"
@@ -72,6 +73,7 @@ def withdraw_rewards(ctx: Ctx, msg: WithdrawRewards) -> None:
 def on_transfer_answered(ctx: Ctx, link: LinkId, packet: TransferRewards, accepted: bool) -> None:
     """Forget a payment that was made; put back one that was not."""
     key = Key(link, packet.validator, packet.delegator)
+    settle(ctx, key.user)
     transaction = book.finish(ctx, key, packet.tx_id)
     if transaction is None:
         return

@@ -28,7 +28,6 @@ from meshsec_core.security.mesh.packets import (
 )
 from meshsec_core.security.mesh.provider import book
 from meshsec_core.security.mesh.provider.book import Key
-from meshsec_core.security.mesh.provider.slashing import by_amount, is_charged, send_burns, slash_validator
 from meshsec_core.security.mesh.provider.state import (
     HISTORIES,
     KEYS,
@@ -39,6 +38,7 @@ from meshsec_core.security.mesh.provider.state import (
     Rules,
     open_link,
 )
+from meshsec_core.security.mesh.provider.sweep import Charge, charge, effective_ratio, is_charged, settle
 
 BAD_KEY = "mesh/bad-key"
 BAD_REPORT = "mesh/bad-report"
@@ -81,6 +81,7 @@ def on_internal_unstake(ctx: Ctx, link: LinkId, packet: InternalUnstake) -> Rele
     check_name(packet.validator)
     check_name(packet.delegator)
     key = Key(link, packet.validator, packet.delegator)
+    settle(ctx, key.user)
     before = book.settled(ctx.store, key)
     after, out = before.force_out(packet.inverted_amount.amount, ctx.time)
     if out:
@@ -147,12 +148,13 @@ def _slash(ctx: Ctx, link: LinkId, entry: Slashed) -> Reduced | None:
         raise Rejected(NOT_ACTIVE_AT_INFRACTION, validator=entry.validator, height=entry.infraction_height)
     if kind is FaultKind.DOUBLE_SIGN and open_link(ctx.store, link).terms.slash_authority is not Authority.PACKET:
         return None
-    fault = Fault(kind, entry.infraction_height, entry.infraction_time, ctx.height, Authority.PACKET, 0)
-    share = by_amount(ctx, link, entry.validator, entry.slash_amount.amount)
-    counted, burns = slash_validator(ctx, link, entry.validator, fault, share, entry.slash_ratio_bps)
-    send_burns(ctx, burns)
-    total = sum(amount for _, amount in counted)
-    return Reduced(entry.validator, total) if total else None
+    fault = Fault(kind, entry.infraction_height, entry.infraction_time, ctx.height, ctx.time, Authority.PACKET, 0)
+    reported = entry.slash_amount.amount
+    ratio_e18 = effective_ratio(ctx, link, entry.validator, reported)
+    cut = charge(ctx, Charge(link, entry.validator, fault, ratio_e18, entry.slash_ratio_bps, reported))
+    if cut is None:
+        return Reduced(entry.validator, reported, later=True)
+    return Reduced(entry.validator, cut) if cut else None
 
 
 def _kind(entry: Slashed) -> FaultKind:

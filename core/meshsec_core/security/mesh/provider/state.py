@@ -138,9 +138,33 @@ class Fault(msgspec.Struct, frozen=True):
     """Infraction time, nanoseconds."""
     charged_at: int
     """Height on this chain."""
+    charged_time: int
+    """Time on this chain, nanoseconds."""
     by: Authority
     amount: int
-    """Provider tokens lost by all users together, propagation not counted."""
+    """Provider tokens lost by all users together, propagation not counted; grows until all users have paid."""
+
+
+class Sweep(msgspec.Struct, frozen=True):
+    """A fault that has been charged and for which users still pay."""
+
+    link: LinkId
+    validator: ValidatorId
+    fault: Fault
+    ordinal: int
+    """Number of this fault among those of the validator's pool."""
+    ratio_e18: int
+    nominal_bps: int
+    reported: int
+    """Provider tokens that the consumer waits to hear of."""
+    after: Address = Address("")
+    """The last user whom the sweep has passed."""
+
+
+class Sweeps(msgspec.Struct, frozen=True):
+    """All faults that are not settled, in the order of their charges: the one thing that an idle block reads."""
+
+    active: tuple[Sweep, ...] = ()
 
 
 GENESIS: Item[ProviderGenesis] = Item("mesh/provider", ProviderGenesis)
@@ -169,6 +193,8 @@ KEYS: Map[str] = Map("mesh/validator-keys", str, parts=2)
 """(link, consensus address in hex) to validator."""
 FAULTS: Map[Fault] = Map("mesh/faults", Fault, parts=3)
 """(link, validator, fault id)."""
+SWEEPS: Item[Sweeps] = Item("mesh/sweeps", Sweeps, default=Sweeps())
+"""There while a fault is not settled."""
 LOCAL_STAKERS: Map[bool] = Map("mesh/local-stakers", bool, parts=2)
 """(validator, user): who may hold local stake there."""
 OWNERS: Map[str] = Map("mesh/owners", str)

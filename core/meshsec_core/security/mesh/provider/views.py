@@ -20,11 +20,13 @@ from meshsec_core.security.mesh.provider.state import (
     POOLS,
     RECEIVED,
     RESERVES,
+    SWEEPS,
     TRANSACTIONS,
     VAULTS,
     Fault,
     Kind,
     Rules,
+    Sweep,
     Terms,
     get_link,
     stakes_of,
@@ -218,6 +220,11 @@ def query_slashes(view: View, consumer: str, limit: str = "") -> tuple[Charged, 
     return page(found, limit)
 
 
+def query_sweeps(view: View) -> tuple[Sweep, ...]:
+    """List the faults that have been charged and for which users still pay."""
+    return SWEEPS.get(view.store).active
+
+
 def query_totals(view: View) -> Totals:
     """Show the vault as a whole; costs as much as there are users."""
     held = [account.collateral for _, account in VAULTS.items(view.store)]
@@ -235,4 +242,5 @@ QUERIES: dict[str, Query] = {
     "links": query_links,
     "validators": query_validators,
     "slashes": query_slashes,
+    "sweeps": query_sweeps,
 }

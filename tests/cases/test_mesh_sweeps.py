@@ -1,0 +1,156 @@
+"""A fault that reaches very many users is charged at once and settled over blocks; nobody escapes meanwhile."""
+
+from collections.abc import Callable
+
+import pytest
+
+from harness import Chain
+from mesh_faults import double_vote, downtime, evidence_for
+from mesh_rig import Link, MeshRig, account, refused, star
+from meshsec_core.kernel.types import SECOND
+from meshsec_core.modules.slashing import Unjail
+from meshsec_core.security.mesh.consumer.state import REQUESTS
+from meshsec_core.security.mesh.model import MESH
+from meshsec_core.security.mesh.provider import sweep
+from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
+from meshsec_core.security.mesh.provider.local import StakeLocal
+from meshsec_core.security.mesh.provider.vault import Bond, Unbond
+from meshsec_core.security.mesh.ranges import Range
+
+USERS = tuple(f"user-{index}" for index in range(7))
+
+
+@pytest.fixture
+def two_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "USERS_PER_BLOCK", 2)
+
+
+def start(users: tuple[str, ...] = USERS) -> tuple[MeshRig, Link, Link]:
+    """Let everybody bond 200, stake 190 at home, and lend 150 to one chain and 100 to another."""
+    rig, (x, y) = star("juno", "axelar", jail_time=0, **dict.fromkeys(users, 1_000))
+    osmo = rig.chains["osmo"]
+    for user in users:
+        osmo.send(user, Bond(200), StakeLocal(osmo.validator(0), 190))
+        osmo.send(user, StakeRemote(x.lent, x.validator(0), 150), StakeRemote(y.lent, y.validator(1), 100))
+    rig.settle()
+    return rig, x, y
+
+
+def collaterals(osmo: Chain) -> list[int]:
+    return [account(osmo, user).collateral for user in USERS]
+
+
+def prove(link: Link) -> None:
+    link.provider.send(USERS[0], evidence_for(link, double_vote(link.consumer, 0)))
+
+
+def report(link: Link) -> None:
+    downtime(link.consumer, 0)
+    link.consumer.block()
+
+
+@pytest.mark.usefixtures("two_a_block")
+@pytest.mark.parametrize("charge", [prove, report])
+def test_a_bounded_number_of_users_pays_in_every_block_and_all_in_the_end(charge: Callable[[Link], None]) -> None:
+    rig, x, y = start()
+    osmo = rig.chains["osmo"]
+    charge(x)
+    rig.relay()
+    assert collaterals(osmo) == [200] * 7
+    assert MESH.has_work(osmo.state)
+    paid = []
+    while osmo.query("mesh/provider/sweeps"):
+        osmo.block()
+        rig.check(settled=False)
+        paid.append(collaterals(osmo).count(185))
+    assert paid == [2, 4, 6, 7]
+    rig.settle()
+    (slashed,) = osmo.query("mesh/provider/slashes", consumer=x.lent)
+    assert slashed.fault.amount == 7 * 15
+    assert (x.virtual(0), y.virtual(1)) == (7 * 135, 7 * 100)
+    requested = REQUESTS.get(x.consumer.state, x.link, x.validator(0))
+    assert (requested.tokens, requested.reported) == (7 * 135, 0)
+
+
+@pytest.mark.usefixtures("two_a_block")
+def test_who_acts_pays_first_and_is_not_charged_twice() -> None:
+    rig, x, _ = start()
+    osmo = rig.chains["osmo"]
+    prove(x)
+    last = max(USERS, key=osmo.address)
+    with refused(osmo, "mesh/claims-locked"):
+        osmo.send(last, Unbond(10))
+    osmo.send(last, Bond(1))
+    assert (account(osmo, last).collateral, x.range(last, 0)) == (186, Range.of(135))
+    osmo.blocks(4)
+    assert account(osmo, last).collateral == 186
+    rig.settle()
+
+
+@pytest.mark.usefixtures("two_a_block")
+def test_who_lends_after_the_fault_pays_nothing_for_it() -> None:
+    rig, x, _ = start(("newcomer", *USERS))
+    osmo = rig.chains["osmo"]
+    osmo.send("newcomer", Unstake(x.lent, x.validator(0), 150))
+    rig.settle()
+    rig.advance(100)
+    osmo.send("newcomer", WithdrawUnbonded(x.lent))
+    report(x)
+    rig.relay(lambda flight: flight.kind == "valset_update")
+    x.consumer.send("val-0", Unjail())
+    rig.block()
+    rig.relay()
+    assert len(osmo.query("mesh/provider/sweeps")) == 1
+    osmo.send("newcomer", StakeRemote(x.lent, x.validator(0), 100))
+    rig.settle()
+    assert (account(osmo, "newcomer").collateral, x.range("newcomer", 0)) == (200, Range.of(100))
+    assert collaterals(osmo) == [185] * 7
+
+
+@pytest.mark.usefixtures("two_a_block")
+def test_an_unbond_that_would_mature_before_its_user_s_turn_pays_all_the_same() -> None:
+    rig, x, _ = start()
+    osmo = rig.chains["osmo"]
+    last = max(USERS, key=osmo.address)
+    proof = evidence_for(x, double_vote(x.consumer, 0))
+    osmo.send(last, Unstake(x.lent, x.validator(0), 150))
+    rig.relay()
+    osmo.send(USERS[0], proof)
+    osmo.block(100 * SECOND)
+    assert account(osmo, last).collateral == 200
+    osmo.send(last, WithdrawUnbonded(x.lent))
+    assert (account(osmo, last).collateral, x.lent in account(osmo, last).liens) == (185, False)
+    rig.settle()
+
+
+@pytest.mark.usefixtures("two_a_block")
+def test_an_answer_that_arrives_for_a_user_lets_them_pay_first() -> None:
+    rig, x, _ = start()
+    osmo = rig.chains["osmo"]
+    last = max(USERS, key=osmo.address)
+    osmo.send(last, Unstake(x.lent, x.validator(0), 150))
+    flight = rig.flight("unstake")
+    prove(x)
+    rig.receive(flight)
+    rig.acknowledge(flight)
+    assert (x.stake(last, 0).unbonding, account(osmo, last).collateral) == (135, 185)
+    rig.settle()
+
+
+def outcome(per_block: int, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
+    """Let two validators of two chains fail at once; return what everybody has in the end."""
+    monkeypatch.setattr(sweep, "USERS_PER_BLOCK", per_block)
+    rig, x, y = start()
+    osmo = rig.chains["osmo"]
+    prove(x)
+    osmo.send(USERS[3], Bond(7), StakeRemote(y.lent, y.validator(0), 3))
+    osmo.send(USERS[0], evidence_for(y, double_vote(y.consumer, 1)))
+    osmo.send(USERS[5], Unstake(y.lent, y.validator(1), 20))
+    rig.settle()
+    accounts = [account(osmo, user) for user in USERS]
+    return accounts, [x.range(user, 0) for user in USERS], [y.range(user, 1) for user in USERS], y.virtual(0)
+
+
+def test_spreading_a_slash_costs_everybody_what_it_costs_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = outcome(1_000, monkeypatch)
+    assert [outcome(few, monkeypatch) for few in (1, 3, 6)] == [at_once] * 3
