@@ -23,8 +23,6 @@ from meshsec_relayer.engine.picking import Picked, Rules, pick
 from meshsec_relayer.engine.proofs import Proven, all_stored, proven
 from meshsec_relayer.engine.tasks import FIRST_REST, LONGEST_REST, MOST_ATTEMPTS, Task, Tasks, Until, rest
 
-REDUNDANT = "ibc/redundant"
-
 MOST_UNDER_WAY = 4
 """Transactions of one lane under way at once."""
 
@@ -220,9 +218,7 @@ class Lane:
         if not items:
             self._client_failed(outcome.code, outcome.code, tell)
         for item in items:
-            if outcome.code == REDUNDANT and isinstance(item, Parcel):
-                item.entry.failed_leg, item.entry.retry_at = item.leg, self._tasks.now + FIRST_REST  # its block is yet to be read
-            elif isinstance(item, Closing):
+            if isinstance(item, Closing):
                 item.channel.confirm_after = self._tasks.now + LONGEST_REST
             elif len(items) > 1:
                 item.entry.limit = max(1, len(items) // 2)  # rounds down
