@@ -21,7 +21,7 @@ from meshsec_core.kernel.store.state import State
 from meshsec_core.kernel.types import Address
 from meshsec_core.kernel.wire.tendermint import Block, Evidence, SignedHeader
 from meshsec_core.replica.chain import Tip, advance, as_seen_by_app, build_block, check_block, genesis_tip
-from meshsec_core.replica.events import ARRIVAL, Committed, Deliver, Effect, Event, Fire, Halted, Persist, Tick
+from meshsec_core.replica.events import Committed, Deliver, Effect, Event, Fire, Halted, Persist, Tick
 from meshsec_core.replica.faults import read_fault
 from meshsec_core.replica.height import Height
 from meshsec_core.replica.history import BASE, History, commit_rows, log_row, read_log, tip_rows
@@ -151,7 +151,7 @@ class Replica:
             case Fire(timer) if self._height is not None and timer.height == self._height.number:
                 self._height.now = now
                 self._height.fire(timer)
-                entry = event if timer.kind != ARRIVAL else None
+                entry = event
             case _:
                 return []
         return self._flush(entry)
