@@ -216,6 +216,21 @@ BAD_INPUT: dict[str, tuple[str, bytes | None, int, str]] = {
     "an event id that is none": ("/v1/events?since=yesterday", None, 400, "http/bad-parameter"),
     "a fault that nobody knows": ("/v1/dev/fault", b'{"kind":"sneeze","validator":"val-0"}', 422, "dev/unknown-fault"),
     "a fault of nobody": ("/v1/dev/fault", b'{"kind":"down","validator":"val-9"}', 422, "dev/unknown-validator"),
+    "a fault without what it needs": ("/v1/dev/fault", b'{"kind":"slow","validator":"val-0"}', 422, "dev/bad-fault"),
+    "a fault with a delay that is none": (
+        "/v1/dev/fault",
+        b'{"kind":"slow","validator":"val-0","delay":"soon"}',
+        422,
+        "dev/bad-fault",
+    ),
+    "a partition with somebody twice": (
+        "/v1/dev/partition",
+        b'{"groups":[["val-0"],["val-1","val-0"]]}',
+        422,
+        "dev/bad-partition",
+    ),
+    "a partition of nobody known": ("/v1/dev/partition", b'{"groups":[["val-9"]]}', 422, "dev/unknown-validator"),
+    "a partition that is none": ("/v1/dev/partition", b'{"groups":"val-0|val-1"}', 400, "codec/malformed"),
     "a clock that goes back": ("/v1/dev/clock", b'{"offset":"-9000000000000000000"}', 400, "http/bad-parameter"),
     "a duration that is none": ("/v1/dev/clock", b'{"advance":"soon"}', 400, "http/bad-parameter"),
     "no blocks to make": ("/v1/dev/mine", b'{"blocks":"0"}', 400, "http/bad-parameter"),
@@ -282,7 +297,7 @@ def test_the_head_of_an_endless_stream_does_not_hold_its_connection(idle: NodePr
 
 def test_a_chain_that_is_not_for_development_takes_no_orders(tmp_path: Path) -> None:
     with NodeProcess(tmp_path, development=False) as node, node.client() as client:
-        for path in ("send", "mine", "clock", "block-mode", "fault", "heal"):
+        for path in ("send", "mine", "clock", "block-mode", "fault", "partition", "heal"):
             status, answer = client.transport.post(f"/v1/dev/{path}", {})
             assert (status, answer["code"]) == (403, "dev/forbidden")
         assert client.include(transfers("alice", 0, 1)[0]).code == ""
@@ -300,6 +315,25 @@ def test_a_chain_without_a_quorum_says_so_and_goes_on_when_healed(tmp_path: Path
         client.submit(transfers("alice", 0, 1)[0])
         client.heal()
         assert client.include(transfers("alice", 1, 1)[0]).height > height
+
+
+def test_a_chain_that_is_cut_in_two_says_who_is_away_and_goes_on_when_healed(tmp_path: Path) -> None:
+    with NodeProcess(tmp_path) as node, node.client() as client:
+        client.mine(1)
+        client.fault("slow", "val-3", delay="20ms")
+        client.mine(3)
+        client.partition(["val-0", "osmosis/val-1"], ["val-2", "val-3"])
+        status, answer = client.transport.get("/readyz")
+        assert (status, answer["ready"]) == (503, False)
+        assert answer["reasons"][0] == (
+            "only 2000000000 of 4000000000 power can vote together, more than two thirds are needed; "
+            "cut off: val-2 (1000000000), val-3 (1000000000)"
+        )
+        height = client.status().height
+        client.submit(transfers("alice", 0, 1)[0])
+        client.heal()
+        assert client.include(transfers("alice", 1, 1)[0]).height > height
+        assert client.get("/readyz") == {"ready": True, "reasons": []}
 
 
 def test_a_validator_that_double_signs_is_jailed_and_slashed(tmp_path: Path) -> None:

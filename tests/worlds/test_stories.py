@@ -44,8 +44,8 @@ def told_elsewhere(file: Path, *how: str, seeds: tuple[str, ...] = ("0",)) -> li
     return [said.strip() for said, _ in found]
 
 
-def test_there_are_five_stories() -> None:
-    assert [file.stem for file in STORIES] == ["crash", "governance", "nato", "relayer_outage", "smoke"]
+def test_there_are_six_stories() -> None:
+    assert [file.stem for file in STORIES] == ["byzantine_third", "crash", "governance", "nato", "relayer_outage", "smoke"]
 
 
 @pytest.mark.parametrize("file", STORIES, ids=lambda file: file.stem)

@@ -124,5 +124,5 @@ def _expected(value: Located, spec: MeshSpec) -> Expected:
     known = [chain.name for chain in spec.chains]
     branches = [name for name in value.entries() if FORK in name and name.partition(FORK)[0] in known]
     chains = value.fields((*known, *branches))
-    kinds = ("balances", "supply", "validators", "vault", "query")
+    kinds = ("balances", "supply", "validators", "vault", "query", "status")
     return {name: {kind: _plain(part) for kind, part in entry.fields(kinds).items()} for name, entry in chains.items()}

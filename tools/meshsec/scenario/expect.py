@@ -1,8 +1,8 @@
 """Compares partial states with what chains say.
 
-For each chain: `balances` and `supply` (amounts), `validators` (by name), `vault` (by user), and `query` (from
-`module/name?parameter=value` to partial JSON). Numbers are compared as they are spelled in JSON; digits may be grouped by
-underscores and carry their coin.
+For each chain: `balances` and `supply` (amounts), `validators` (by name), `vault` (by user), `query` (from
+`module/name?parameter=value` to partial JSON), and `status` (such as whether it is `ready`). Numbers are compared as they are
+spelled in JSON; digits may be grouped by underscores and carry their coin.
 """
 
 import re
@@ -43,6 +43,8 @@ def _chain(chain: Chain, parts: dict[str, Any]) -> Iterator[Difference]:
         yield from _differ(f"{chain.name}: validator {name}", wanted, chain.find_validator(name))
     for who, wanted in parts.get("vault", {}).items():
         yield from _differ(f"{chain.name}: vault of {who}", wanted, chain.query("mesh/provider", "vault", user=who))
+    if "status" in parts:
+        yield from _differ(f"{chain.name}: status", parts["status"], chain.get("/v1/status"))
     for asked, wanted in parts.get("query", {}).items():
         yield from _differ(f"{chain.name}: {asked}", wanted, chain.get(f"/v1/query/{asked}"))
 
