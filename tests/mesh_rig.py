@@ -22,15 +22,16 @@ from ibc_events import attribute, attributes
 from ibc_rig import UNBONDING_PERIOD
 from meshsec_core.consensus.validators import ValidatorSet
 from meshsec_core.ibc import client
-from meshsec_core.ibc.channel import ChannelOpenAck, ChannelOpenConfirm, ChannelOpenInit, ChannelOpenTry
+from meshsec_core.ibc.channel import CHANNELS, ChannelCloseConfirm, ChannelOpenAck, ChannelOpenConfirm, ChannelOpenInit, ChannelOpenTry
 from meshsec_core.ibc.connection import CONNECTIONS, OWN_PREFIX, SUPPORTED, UNORDERED
 from meshsec_core.ibc.module import IBC
 from meshsec_core.ibc.packet import Acknowledgement, RecvPacket
 from meshsec_core.ibc.tendermint import PROOF_SPECS
-from meshsec_core.ibc.timeout import Timeout
+from meshsec_core.ibc.timeout import Timeout, TimeoutOnClose
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND, LinkId, ValidatorId
 from meshsec_core.kernel.wire.ibc import (
+    STATE_CLOSED,
     STATE_OPEN,
     ClientState,
     ConnectionCounterparty,
@@ -160,6 +161,11 @@ class MeshRig:
             lender.send("relayer", ChannelOpenConfirm(PROVIDER_PORT, there, b"", self._height(borrower)))
         return Link(lender, LinkId(there), borrower, LinkId(here))
 
+    def close_other_end(self, chain: Chain, port: str, channel: str) -> None:
+        """Tell a chain that the other end of a channel of its is closed."""
+        with trusting():
+            chain.send("relayer", ChannelCloseConfirm(port, channel, b"", self._height(chain)))
+
     def _connect(self, chain: Chain, other: Chain) -> str:
         """Write a client and an open connection, one pair per partner."""
         name = connection_id(chain, other, self.chains)
@@ -207,7 +213,18 @@ class MeshRig:
         return found
 
     def receive(self, flight: Flight) -> bytes:
-        """Deliver a packet; its acknowledgement is on its way then. Delivering it again does nothing."""
+        """Deliver a packet; its acknowledgement is on its way then. Delivering it again does nothing.
+
+        A packet for a channel that is closed is given back instead.
+        """
+        packet = flight.packet
+        if is_closed(flight.target, packet.destination_port, packet.destination_channel):
+            if not flight.answer:
+                self.flights.remove(flight)
+                with trusting():
+                    back = TimeoutOnClose(packet, b"", b"", self._height(flight.target), 1)
+                    flight.source.send("relayer", back)
+            return flight.answer
         with trusting():
             events = flight.target.send("relayer", RecvPacket(flight.packet, b"", self._height(flight.target)))
         written = [event for event in events if event.type == "write_acknowledgement"]
@@ -216,8 +233,10 @@ class MeshRig:
         return flight.answer
 
     def acknowledge(self, flight: Flight) -> None:
-        """Bring an acknowledgement home."""
+        """Bring an acknowledgement home; one whose home is closed is lost."""
         self.flights.remove(flight)
+        if is_closed(flight.source, flight.packet.source_port, flight.packet.source_channel):
+            return
         with trusting():
             back = Acknowledgement(flight.packet, flight.answer, b"", self._height(flight.target))
             flight.source.send("relayer", back)
@@ -282,6 +301,11 @@ class MeshRig:
         for law in MESH.laws:
             if settled or law.always:
                 law.check(views)
+
+
+def is_closed(chain: Chain, port: str, channel: str) -> bool:
+    """Tell whether a chain's end of a channel is closed."""
+    return CHANNELS.get(chain.state, port, channel).state == STATE_CLOSED
 
 
 def connection_id(chain: Chain, other: Chain, chains: Mapping[str, Chain]) -> str:

@@ -10,10 +10,11 @@ from harness import Chain
 from mesh_faults import downtime
 from mesh_rig import Link, MeshRig, account, pair, refused, star, terms
 from meshsec_core.ibc import client
+from meshsec_core.ibc.channel import ChannelCloseInit
 from meshsec_core.ibc.connection import ORDERED, UNORDERED
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.ibc import Height
-from meshsec_core.security.mesh.consumer.governance import OpenLink
+from meshsec_core.security.mesh.consumer.governance import CloseLink, OpenLink
 from meshsec_core.security.mesh.consumer.state import LinkParams
 from meshsec_core.security.mesh.links import KEPT
 from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT, Done, read_answer
@@ -117,9 +118,12 @@ def test_of_two_handshakes_at_once_the_first_to_finish_wins() -> None:
 
 def test_nobody_can_close_a_link_under_the_users_feet() -> None:
     _, link = pair()
-    for port in (*ports(link.provider), *ports(link.consumer)):
-        assert code_of(port.on_close_init, link.provider.ctx, "", "channel-0") == "mesh/close-disallowed"
-        assert code_of(port.on_close_confirm, link.provider.ctx, "", "channel-0") == "mesh/close-disallowed"
+    for chain, port, channel in (
+        (link.provider, PROVIDER_PORT, link.lent),
+        (link.consumer, CONSUMER_PORT, link.link),
+    ):
+        assert code_of(chain.send, "alice", ChannelCloseInit(port, channel)) == "mesh/not-unwound"
+        assert code_of(chain.send, "alice", CloseLink(channel)) == "gov/unauthorized"
 
 
 def freeze(chain: Chain, name: str) -> None:

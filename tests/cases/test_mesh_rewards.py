@@ -10,7 +10,7 @@ from meshsec_core.kernel.types import ONE_E18, Address
 from meshsec_core.modules import bank
 from meshsec_core.security.mesh.consumer import collect, requests
 from meshsec_core.security.mesh.consumer.state import REWARDS, SENT, reward_account
-from meshsec_core.security.mesh.packets import Coin, Distribute, DistributeBatch, Reward, TransferRewards
+from meshsec_core.security.mesh.packets import Coin, Distribute, DistributeBatch, Earned, Reward, TransferRewards
 from meshsec_core.security.mesh.provider import payout
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake
 from meshsec_core.security.mesh.provider.payout import WithdrawRewards
@@ -164,7 +164,8 @@ def test_a_provider_cannot_take_more_than_it_was_told_of(recipient: str, amount:
     fund(link, 50)
     juno = link.consumer
     target = juno.ctx.module_account(recipient) if "/" in recipient else juno.address(recipient) if recipient else Address("x")
-    packet = TransferRewards(Coin(denom, amount), target, 1, Address("osmo1x"), link.validator(0))  # type: ignore[arg-type]
+    earned = Earned(link.lent, link.link)
+    packet = TransferRewards(Coin(denom, amount), target, 1, Address("osmo1x"), link.validator(0), earned)  # type: ignore[arg-type]
     with refused(juno, code), juno.ctx.branch() as branch:
         requests.on_transfer_rewards(branch, link.link, packet)
 

@@ -322,7 +322,7 @@ def test_stake_for_a_tombstoned_validator_is_refused() -> None:
 )
 def test_only_governance_changes_terms(msg: Any) -> None:
     _, link = start()
-    with refused(link.consumer, "mesh/unauthorized"):
+    with refused(link.consumer, "gov/unauthorized"):
         link.consumer.send("alice", msg(link.link))
 
 

@@ -17,7 +17,9 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.modules.staking import state as staking
 from meshsec_core.modules.staking.slash import Fault, slash
 from meshsec_core.runtime.module import Msg
-from meshsec_core.security.mesh.consumer.governance import SetLinkParams, SetMaxCap, SetPriceFeed
+from meshsec_core.security.mesh.consumer.governance import CloseLink, OpenLink, SetLinkParams, SetMaxCap, SetPriceFeed
+from meshsec_core.security.mesh.consumer.state import LinkParams
+from meshsec_core.security.mesh.packets import PROVIDER_PORT
 from meshsec_core.security.mesh.provider import sweep
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
 from meshsec_core.security.mesh.provider.local import ReleaseLocal, RestakeLocal, StakeLocal, UnstakeLocal
@@ -25,7 +27,6 @@ from meshsec_core.security.mesh.provider.payout import WithdrawRewards
 from meshsec_core.security.mesh.provider.vault import Bond, Unbond
 
 USERS = ("alice", "bob")
-GOV = "gov"
 
 
 class Play:
@@ -45,7 +46,7 @@ class Play:
             provider_terms={"unbonding_time": 1_000 * 10**9},
             local_slash_bps=4_000,
         )
-        self.links = (there, self.rig.link("juno", "osmo"))
+        self.links = [there, self.rig.link("juno", "osmo")]
         self.rig.settle()
         for link in self.links:
             for user in USERS:
@@ -60,6 +61,7 @@ class Play:
         actions: tuple[Callable[[Link, str, int], None], ...] = (
             self.lend, self.lend, self.lend, self.user, self.user, self.user, self.user, self.deliver, self.deliver,
             self.deliver, self.deliver, self.answer, self.answer, self.fault, self.govern, self.wait, self.block, self.relay,
+            self.close,
         )  # fmt: skip
         link = self.links[who % 2]
         with suppress(Rejected):
@@ -121,7 +123,6 @@ class Play:
                 double_sign(chain, index)
 
     def govern(self, link: Link, user: str, amount: int) -> None:
-        gov = link.consumer.ctx.module_account(GOV)
         msgs: tuple[Msg, ...] = (
             SetPriceFeed(link.link, E18 * (amount % 50 + 1) // 17),
             SetMaxCap(link.link, amount),
@@ -130,7 +131,19 @@ class Play:
             SetMaxCap(link.link, 10**9),
             SetLinkParams(link.link, discount_bps=amount % 9_000),
         )
-        link.consumer.send(gov, msgs[self.pick % len(msgs)])
+        govern(link.consumer, msgs[self.pick % len(msgs)])
+
+    def close(self, link: Link, user: str, amount: int) -> None:
+        """Close a link, or bring the news to its other end, or open it again: whatever comes next in its life."""
+        borrower, lender = link.consumer, link.provider
+        match borrower.query("mesh/consumer/link", link=link.link).phase, lender.query("mesh/provider/link", link=link.lent).phase:
+            case "open", _:
+                govern(borrower, CloseLink(link.link))
+            case "closed", "open":
+                self.rig.close_other_end(lender, PROVIDER_PORT, link.lent)
+            case "closed", "closed":
+                govern(borrower, OpenLink(lender.ctx.chain_id, LinkParams(max_cap=10**9, reward_seconds=0)))
+                self.links[self.links.index(link)] = self.rig.link(lender.prefix, borrower.prefix)
 
     def wait(self, link: Link, user: str, amount: int) -> None:
         self.rig.advance((1, 90, 601, 1_001, 4_000, 90_000)[self.pick % 6])
@@ -148,6 +161,10 @@ class Play:
         self.rig.settle()
 
 
+def govern(chain: Chain, msg: Msg) -> None:
+    chain.send(chain.ctx.module_account("gov"), msg)
+
+
 def bonded(chain: Chain) -> int:
     return len(staking.active_set(chain.state))
 
@@ -162,7 +179,7 @@ def slash_only(chain: Chain, index: int) -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.integers(0, 17), st.integers(0, 3), st.integers(0, 59), st.one_of(st.integers(1, 60), st.integers(1, 1_300))),
+    st.tuples(st.integers(0, 18), st.integers(0, 3), st.integers(0, 59), st.one_of(st.integers(1, 60), st.integers(1, 1_300))),
     min_size=5,
     max_size=45,
 )

@@ -99,7 +99,7 @@ def test_a_proposal_that_fails_halfway_changes_no_terms(lent: Watched) -> None:
 def test_nobody_but_the_chain_itself_changes_terms(lent: Watched) -> None:
     with pytest.raises(TxRejected) as refusal:
         lent.juno.send("val-0", {"@type": "mesh/SetMaxCap", "link": "osmosis", "max_cap": "0"})
-    assert refusal.value.code == "mesh/unauthorized"
+    assert refusal.value.code == "gov/unauthorized"
     with pytest.raises(TxRejected) as refusal:
         propose(lent.juno, {"@type": "mesh/SetMaxCap", "link": "atlantis", "max_cap": 0})
     assert refusal.value.code == "dev/unknown-link"

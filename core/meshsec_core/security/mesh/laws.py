@@ -15,7 +15,6 @@ from meshsec_core.runtime.module import View
 from meshsec_core.security.mesh.consumer import epoch
 from meshsec_core.security.mesh.consumer import state as consumer
 from meshsec_core.security.mesh.history import State
-from meshsec_core.security.mesh.links import Phase
 from meshsec_core.security.mesh.provider import state as provider
 
 
@@ -35,12 +34,12 @@ def pairs(views: Views) -> Iterator[Pair]:
     """Yield every link whose two ends are among the views and open, by chain and link."""
     for chain_id in sorted(views):
         here = views[chain_id]
-        for name, link in consumer.open_links(here.store):
+        for name, link in consumer.live_links(here.store):
             there = views.get(link.provider)
             if there is None:
                 continue
             other = provider.LINKS.find(there.store, link.counterparty)
-            if other is not None and other.phase is Phase.OPEN and (other.consumer, other.counterparty) == (chain_id, name):
+            if other is not None and other.phase.is_live and (other.consumer, other.counterparty) == (chain_id, name):
                 yield Pair(here, name, there, LinkId(link.counterparty))
 
 
@@ -69,7 +68,7 @@ def requests_are_asked_for(views: Views) -> None:
 def virtual_stake_is_what_stake_converts_to(views: Views) -> None:
     """Law 4: virtual stake is what the stake converts to, within the caps."""
     for view in views.values():
-        for name, link in consumer.open_links(view.store):
+        for name, link in consumer.live_links(view.store):
             requests = consumer.requests_of(view.store, name)
             _, wanted = epoch.wanted(view.store, view.machine.prefix, name, link, requests)
             bonded = {str(key): request.bonded for key, request in requests.items()}

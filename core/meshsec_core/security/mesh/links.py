@@ -28,7 +28,8 @@ from meshsec_core.security.mesh.packets import (
 UNKNOWN_LINK = "mesh/unknown-link"
 NOT_UNORDERED = "mesh/not-unordered"
 WRONG_PORT = "mesh/wrong-port"
-CLOSE_DISALLOWED = "mesh/close-disallowed"
+LINK_NOT_OPEN = "mesh/link-not-open"
+NOT_UNWOUND = "mesh/not-unwound"
 BAD_PARAMS = "mesh/bad-params"
 
 ANY_HEIGHT = Height(0, 0)
@@ -39,7 +40,14 @@ class Phase(StrEnum):
 
     OPENING = "opening"
     OPEN = "open"
+    CLOSING = "closing"
+    """Packets pass, but nothing new is lent; the channel closes once nothing is."""
     CLOSED = "closed"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether packets pass."""
+        return self in (Phase.OPEN, Phase.CLOSING)
 
 
 KEPT: Map[bytes] = Map("mesh/kept", Raw(), parts=3)
@@ -59,11 +67,6 @@ def check_proposal(ordering: str, counterparty_port: str, expected: str) -> None
         raise Rejected(NOT_UNORDERED, ordering=ordering[:50])
     if counterparty_port != expected:
         raise Rejected(WRONG_PORT, port=counterparty_port[:128])
-
-
-def refuse_to_close(ctx: Ctx, port: str, channel: str) -> None:  # noqa: ARG001
-    """Refuse: what is lent over a link must be unwound first, and neither end can cut off what it owes."""
-    raise Rejected(CLOSE_DISALLOWED, link=channel)
 
 
 def send_to_consumer(ctx: Ctx, link: LinkId, packet: ToConsumer) -> None:
@@ -118,6 +121,20 @@ def flush(ctx: Ctx, port: str, link: LinkId) -> bool:
         KEPT.delete(ctx.store, port, link, int(number))
     BLOCKED.delete(ctx.store, port, link)
     return True
+
+
+def forget_kept(ctx: Ctx, port: str, link: LinkId) -> None:
+    """Drop what could not leave: the way is closed for ever."""
+    if BLOCKED.has(ctx.store, port, link):
+        for (number,), _ in KEPT.items(ctx.store, port, link):
+            KEPT.delete(ctx.store, port, link, int(number))
+        BLOCKED.delete(ctx.store, port, link)
+
+
+def is_silent(ctx: Ctx, port: str, link: LinkId) -> bool:
+    """Tell whether nothing that this end has said is unanswered or waits to be said."""
+    flying = ctx.store.scan(f"ibc/commitments/ports/{port}/channels/{link}/sequences/")
+    return not BLOCKED.has(ctx.store, port, link) and next(flying, None) is None
 
 
 def _try(ctx: Ctx, port: str, link: LinkId, data: bytes, timeout: int) -> bool:

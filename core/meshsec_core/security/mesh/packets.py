@@ -13,7 +13,7 @@ import msgspec
 from meshsec_core.ibc.packet import result_acknowledgement
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import SECOND, Address, Denom, ValidatorId
+from meshsec_core.kernel.types import SECOND, Address, Denom, LinkId, ValidatorId
 
 BAD_NAME = "mesh/bad-name"
 BAD_PACKET = "mesh/bad-packet"
@@ -89,6 +89,15 @@ class Burn(_Packet, frozen=True, tag="burn"):
     """Slashes that were reported and whose cuts have all been told: the amounts are as reported."""
 
 
+class Earned(msgspec.Struct, frozen=True):
+    """Over which link rewards were earned: this one, or one before it that is closed."""
+
+    there: LinkId
+    """Its name on the provider."""
+    here: LinkId
+    """Its name on the consumer."""
+
+
 class TransferRewards(_Packet, frozen=True, tag="transfer_rewards"):
     """Provider to consumer: pay rewards that the delegator has earned."""
 
@@ -98,6 +107,7 @@ class TransferRewards(_Packet, frozen=True, tag="transfer_rewards"):
     delegator: Address
     """With the validator: whose claim this is, for the way back."""
     validator: ValidatorId
+    earned: Earned
 
 
 class Named(msgspec.Struct, frozen=True):

@@ -54,6 +54,11 @@ def _change(ctx: Ctx, link: LinkId, change: Callable[[Due], Due]) -> None:
         AGENDA.put(ctx.store, Agenda(tuple(dues[name] for name in sorted(dues))))
 
 
+def forget(ctx: Ctx, link: LinkId) -> None:
+    """Have no more epochs of a link."""
+    AGENDA.put(ctx.store, Agenda(tuple(due for due in AGENDA.get(ctx.store).dues if due.link != link)))
+
+
 def due_links(ctx: Ctx) -> tuple[LinkId, ...]:
     """Return the links whose epoch this block must run."""
     return tuple(due.link for due in AGENDA.get(ctx.store).dues if _is_due(due, ctx.height, ctx.time))

@@ -11,7 +11,7 @@ from meshsec_core.kernel.types import LinkId
 from meshsec_core.kernel.wire.ibc import Packet
 from meshsec_core.modules import bank
 from meshsec_core.runtime.module import Ctx, Port
-from meshsec_core.security.mesh.consumer import collect, requests, unwind, valset
+from meshsec_core.security.mesh.consumer import closing, collect, requests, unwind, valset
 from meshsec_core.security.mesh.consumer.state import (
     ADMITTED,
     LINKED,
@@ -22,7 +22,7 @@ from meshsec_core.security.mesh.consumer.state import (
     reward_account,
     stake_account,
 )
-from meshsec_core.security.mesh.links import Phase, check_proposal, flush, refuse_to_close, tell_provider_again
+from meshsec_core.security.mesh.links import Phase, check_proposal, flush, tell_provider_again
 from meshsec_core.security.mesh.packets import (
     CONSUMER_PORT,
     PROVIDER_PORT,
@@ -149,8 +149,8 @@ PORT = Port(
     on_open_try=on_open_try,
     on_open_ack=on_open_ack,
     on_open_confirm=on_open_confirm,
-    on_close_init=refuse_to_close,
-    on_close_confirm=refuse_to_close,
+    on_close_init=closing.on_close_init,
+    on_close_confirm=closing.on_close_confirm,
     on_receive=on_receive,
     on_acknowledge=on_acknowledge,
     on_timeout=on_timeout,

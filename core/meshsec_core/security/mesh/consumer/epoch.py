@@ -29,7 +29,7 @@ from meshsec_core.security.mesh.consumer.state import (
     Link,
     Request,
     get_link,
-    open_links,
+    live_links,
     requests_of,
     stake_account,
 )
@@ -72,6 +72,13 @@ def run(ctx: Ctx, name: LinkId) -> None:
     ctx.emit("mesh/epoch", link=name, virtual=sum(held.values()), cap=link.params.max_cap)
 
 
+def withdraw_all(ctx: Ctx, name: LinkId) -> None:
+    """Undelegate and destroy all virtual stake of a link, whatever it was meant for."""
+    account = ctx.module_account(stake_account(name))
+    for validator, tokens in staking.delegations_of(ctx.store, account).items():
+        _apply(ctx, name, account, Move(validator, -tokens))
+
+
 def wanted(
     store: Reader, prefix: str, name: LinkId, link: Link, requests: dict[ValidatorId, Request]
 ) -> tuple[dict[str, int], dict[str, int]]:
@@ -84,7 +91,7 @@ def wanted(
     native = native_bonded(store, prefix)
     others = 0
     if floor_bps:
-        for other, terms in open_links(store):
+        for other, terms in live_links(store):
             if other != name:
                 amounts = _converted(store, terms, requests_of(store, other))
                 others += sum(within_link_caps(amounts, terms.params.caps, native).values())
@@ -95,7 +102,7 @@ def wanted(
 def native_bonded(store: Reader, prefix: str) -> int:
     """Return the bonded tokens of this chain that are not virtual."""
     virtual = 0
-    for name, _ in open_links(store):
+    for name, _ in live_links(store):
         account = module_account(prefix, stake_account(name))
         for validator, tokens in staking.delegations_of(store, account).items():
             if staking.get_validator(store, validator).status is staking.Status.BONDED:

@@ -10,16 +10,13 @@ from msgspec.structs import replace
 
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import ONE_BPS, ChainId, LinkId
+from meshsec_core.runtime.authority import require_authority
 from meshsec_core.runtime.module import Ctx, Msg
-from meshsec_core.security.mesh.consumer import agenda, valset
+from meshsec_core.security.mesh.consumer import agenda, closing, valset
 from meshsec_core.security.mesh.consumer.state import ADMITTED, LINKS, MAX_BLOCKS, Epochs, LinkParams, get_link, refuse_second
-from meshsec_core.security.mesh.links import BAD_PARAMS, Phase
+from meshsec_core.security.mesh.links import BAD_PARAMS, LINK_NOT_OPEN, Phase
 from meshsec_core.security.mesh.packets import MAX_AMOUNT
-
-GOVERNANCE = "gov"
-"""Module account that speaks for governance."""
-
-UNAUTHORIZED = "mesh/unauthorized"
+from meshsec_core.security.mesh.provider.closing import stop_lending
 
 _CHAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,50}")
 
@@ -29,6 +26,13 @@ class OpenLink(Msg, frozen=True, tag="mesh/OpenLink"):
 
     provider: ChainId
     params: LinkParams
+
+
+class CloseLink(Msg, frozen=True, tag="mesh/CloseLink"):
+    """End a link of this chain: one over which it borrows is unwound and then closed, one over which it lends takes no new
+    stake and can be closed once nothing is lent."""
+
+    link: LinkId
 
 
 class SetMaxCap(Msg, frozen=True, tag="mesh/SetMaxCap"):
@@ -60,9 +64,9 @@ def open_link(ctx: Ctx, msg: OpenLink) -> None:
     """Admit a provider.
 
     Raises:
-        Rejected: `mesh/unauthorized`, `mesh/bad-params`; `mesh/already-linked`: use the messages for links.
+        Rejected: `gov/unauthorized`, `mesh/bad-params`; `mesh/already-linked`: use the messages for links.
     """
-    _require_governance(ctx)
+    require_authority(ctx)
     refuse_second(ctx.store, msg.provider)
     admit(ctx, msg.provider, msg.params)
     ctx.emit("mesh/provider-admitted", provider=msg.provider, max_cap=msg.params.max_cap)
@@ -80,13 +84,28 @@ def admit(ctx: Ctx, provider: ChainId, params: LinkParams) -> None:
     ADMITTED.put(ctx.store, provider, params)
 
 
+def close_link(ctx: Ctx, msg: CloseLink) -> None:
+    """Begin to close a link, on whichever side of it this chain is.
+
+    Raises:
+        Rejected: `gov/unauthorized`, `mesh/unknown-link`, `mesh/link-not-open`.
+    """
+    require_authority(ctx)
+    if LINKS.find(ctx.store, msg.link) is not None:
+        closing.stop_borrowing(ctx, msg.link)
+    else:
+        stop_lending(ctx, msg.link)
+
+
 def set_max_cap(ctx: Ctx, msg: SetMaxCap) -> None:
     """Set the absolute cap; when it rises from zero the provider gets a full report.
 
     Raises:
-        Rejected: `mesh/unauthorized`, `mesh/unknown-link`, `mesh/bad-params`.
+        Rejected: `gov/unauthorized`, `mesh/unknown-link`, `mesh/bad-params`; `mesh/link-not-open` while it closes.
     """
-    _require_governance(ctx)
+    require_authority(ctx)
+    if get_link(ctx.store, msg.link).phase is Phase.CLOSING and msg.max_cap:
+        raise Rejected(LINK_NOT_OPEN, link=msg.link)
     before = get_link(ctx.store, msg.link).params.max_cap
     _change(ctx, msg.link, replace(get_link(ctx.store, msg.link).params, max_cap=msg.max_cap))
     if before == 0 and msg.max_cap and get_link(ctx.store, msg.link).phase is Phase.OPEN:
@@ -98,9 +117,9 @@ def set_price_feed(ctx: Ctx, msg: SetPriceFeed) -> None:
     """Set the price; the next epoch re-prices the whole stake.
 
     Raises:
-        Rejected: `mesh/unauthorized`, `mesh/unknown-link`, `mesh/invalid-price`.
+        Rejected: `gov/unauthorized`, `mesh/unknown-link`, `mesh/invalid-price`.
     """
-    _require_governance(ctx)
+    require_authority(ctx)
     _change(ctx, msg.link, replace(get_link(ctx.store, msg.link).params, price_e18=msg.price_e18))
     ctx.emit("mesh/price", link=msg.link, price_e18=msg.price_e18)
 
@@ -109,9 +128,9 @@ def set_link_params(ctx: Ctx, msg: SetLinkParams) -> None:
     """Change other terms.
 
     Raises:
-        Rejected: `mesh/unauthorized`, `mesh/unknown-link`, `mesh/invalid-discount`, `mesh/bad-params`.
+        Rejected: `gov/unauthorized`, `mesh/unknown-link`, `mesh/invalid-discount`, `mesh/bad-params`.
     """
-    _require_governance(ctx)
+    require_authority(ctx)
     names = ("discount_bps", "share_cap_bps", "validator_cap_bps", "epochs", "reward_seconds")
     said = {name: getattr(msg, name) for name in names if getattr(msg, name) is not UNSET}
     _change(ctx, msg.link, replace(get_link(ctx.store, msg.link).params, **said))
@@ -142,7 +161,3 @@ def _change(ctx: Ctx, name: LinkId, params: LinkParams) -> None:
     LINKS.put(ctx.store, name, link)
     agenda.link_params_changed(ctx, name, link)
 
-
-def _require_governance(ctx: Ctx) -> None:
-    if ctx.signer != ctx.module_account(GOVERNANCE):
-        raise Rejected(UNAUTHORIZED, signer=ctx.signer)

@@ -11,9 +11,9 @@ from meshsec_core.modules.staking.signals import (
     ValidatorUnjailed,
 )
 from meshsec_core.runtime.module import Ctx, Module
-from meshsec_core.security.mesh.consumer import epoch, governance, laws, valset, views
+from meshsec_core.security.mesh.consumer import closing, epoch, governance, laws, valset, views
 from meshsec_core.security.mesh.consumer.channel import PORT
-from meshsec_core.security.mesh.consumer.governance import OpenLink, SetLinkParams, SetMaxCap, SetPriceFeed
+from meshsec_core.security.mesh.consumer.governance import CloseLink, OpenLink, SetLinkParams, SetMaxCap, SetPriceFeed
 from meshsec_core.security.mesh.consumer.state import GENESIS, ConsumerGenesis
 from meshsec_core.security.mesh.links import BAD_PARAMS
 from meshsec_core.security.mesh.packets import CONSUMER_PORT
@@ -38,14 +38,16 @@ def begin_block(ctx: Ctx) -> None:
 
 
 def end_block(ctx: Ctx) -> None:
-    """Run the epochs that are due."""
+    """Run the epochs that are due; close what has been unwound."""
     epoch.run_due(ctx)
+    closing.close_unwound(ctx)
 
 
 CONSUMER: Module[ConsumerGenesis] = Module(
     "mesh/consumer",
     handlers={
         OpenLink: governance.open_link,
+        CloseLink: governance.close_link,
         SetMaxCap: governance.set_max_cap,
         SetPriceFeed: governance.set_price_feed,
         SetLinkParams: governance.set_link_params,

@@ -26,6 +26,7 @@ from meshsec_core.security.mesh.consumer.state import (
     get_link,
     reward_account,
 )
+from meshsec_core.security.mesh.links import UNKNOWN_LINK
 from meshsec_core.security.mesh.packets import (
     MAX_AMOUNT,
     Burn,
@@ -122,18 +123,22 @@ def on_transfer_rewards(ctx: Ctx, link: LinkId, packet: TransferRewards) -> Done
     """Pay rewards to any account of this chain, never more than the provider has been told of.
 
     Raises:
-        Rejected: `mesh/bad-amount`, `mesh/wrong-denom`, `crypto/bad-address`, `bank/reserved-account`, `mesh/rewards-exceeded`.
+        Rejected: `mesh/bad-amount`, `mesh/wrong-denom`, `crypto/bad-address`, `bank/reserved-account`, `mesh/unknown-link` for rewards
+            of another provider, `mesh/rewards-exceeded`.
     """
     check_amount(packet.rewards.amount)
     if packet.rewards.denom != ctx.denom:
         raise Rejected(WRONG_DENOM, sent=packet.rewards.denom[:100], expected=ctx.denom)
     bech32_decode(ctx.prefix, packet.recipient)
     bank.refuse_reserved(ctx.store, packet.recipient)
-    paid = PAID_OUT.get(ctx.store, link) + packet.rewards.amount
-    if paid > SENT.get(ctx.store, link):
+    source = packet.earned.here
+    if get_link(ctx.store, source).provider != get_link(ctx.store, link).provider:
+        raise Rejected(UNKNOWN_LINK, link=source[:100])
+    paid = PAID_OUT.get(ctx.store, source) + packet.rewards.amount
+    if paid > SENT.get(ctx.store, source):
         raise Rejected(REWARDS_EXCEEDED, amount=packet.rewards.amount)
-    PAID_OUT.put(ctx.store, link, paid)
-    bank.send(ctx, ctx.module_account(reward_account(link)), packet.recipient, ctx.denom, packet.rewards.amount)
+    PAID_OUT.put(ctx.store, source, paid)
+    bank.send(ctx, ctx.module_account(reward_account(source)), packet.recipient, ctx.denom, packet.rewards.amount)
     ctx.emit("mesh/rewards-transferred", link=link, recipient=packet.recipient, amount=packet.rewards.amount)
     return Done()
 

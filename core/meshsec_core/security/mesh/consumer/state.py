@@ -129,6 +129,12 @@ class Agenda(msgspec.Struct, frozen=True):
     dues: tuple[Due, ...] = ()
 
 
+class Closing(msgspec.Struct, frozen=True):
+    """Links that governance has closed and that are not unwound yet."""
+
+    links: tuple[LinkId, ...] = ()
+
+
 class Loss(msgspec.Struct, frozen=True):
     """A slash, as one link must report it."""
 
@@ -167,6 +173,8 @@ MINTED: Map[int] = Map("mesh/minted", int, default=0)
 CAP_IN_FORCE: Map[int] = Map("mesh/cap-in-force", int, default=0)
 """Link to the absolute cap of its last epoch."""
 AGENDA: Item[Agenda] = Item("mesh/agenda", Agenda, default=Agenda())
+CLOSING: Item[Closing] = Item("mesh/closing", Closing, default=Closing())
+"""There while a link closes."""
 PIPED: Item[Piped] = Item("mesh/piped", Piped, default=Piped())
 
 
@@ -203,9 +211,9 @@ def refuse_second(store: Reader, provider: ChainId) -> None:
         raise Rejected(ALREADY_LINKED, link=linked)
 
 
-def open_links(store: Reader) -> tuple[tuple[LinkId, Link], ...]:
-    """Return all open links, ascending."""
-    return tuple((LinkId(name), link) for (name,), link in LINKS.items(store) if link.phase is Phase.OPEN)
+def live_links(store: Reader) -> tuple[tuple[LinkId, Link], ...]:
+    """Return all links that packets can pass, ascending."""
+    return tuple((LinkId(name), link) for (name,), link in LINKS.items(store) if link.phase.is_live)
 
 
 def requests_of(store: Reader, link: LinkId) -> dict[ValidatorId, Request]:

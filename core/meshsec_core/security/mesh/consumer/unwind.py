@@ -7,7 +7,7 @@ from meshsec_core.kernel.types import Address, Denom, LinkId, ValidatorId
 from meshsec_core.runtime.module import Ctx
 from meshsec_core.security.mesh.consumer import agenda
 from meshsec_core.security.mesh.consumer.requests import lower
-from meshsec_core.security.mesh.consumer.state import DELEGATIONS, Delegation, Link
+from meshsec_core.security.mesh.consumer.state import DELEGATIONS, Delegation, Link, requests_of
 from meshsec_core.security.mesh.links import tell_provider
 from meshsec_core.security.mesh.packets import Coin, InternalUnstake, Released
 
@@ -16,10 +16,14 @@ MOST_PER_EPOCH = 50
 
 
 def ask(ctx: Ctx, name: LinkId, link: Link) -> None:
-    """Ask the provider to take stake back that is no longer wanted."""
+    """Ask the provider to take stake back that is no longer wanted.
+
+    Stake on a validator whose slash has not been answered stays until it has paid: it is free once it is home.
+    """
+    slashed = {str(validator) for validator, request in requests_of(ctx.store, name).items() if request.reported}
     asked = 0
     for (validator, delegator), delegation in DELEGATIONS.items(ctx.store, name):
-        if delegation.asked:
+        if delegation.asked or validator in slashed:
             continue
         if asked == MOST_PER_EPOCH:
             agenda.touch_next(ctx, name)

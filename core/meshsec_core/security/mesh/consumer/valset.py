@@ -31,7 +31,7 @@ from meshsec_core.security.mesh.consumer.state import (
     REQUESTS,
     Loss,
     Piped,
-    open_links,
+    live_links,
     requests_of,
     stake_account,
 )
@@ -71,7 +71,7 @@ def on_unjailed(ctx: Ctx, signal: ValidatorUnjailed) -> None:
 def on_tombstoned(ctx: Ctx, signal: ValidatorTombstoned) -> None:
     """Pipe: a validator is gone for ever; the next epoch withdraws all virtual stake from it."""
     _pipe(ctx, signal.validator, TOMBSTONED)
-    for name, _ in open_links(ctx.store):
+    for name, _ in live_links(ctx.store):
         if REQUESTS.has(ctx.store, name, signal.validator):
             agenda.touch(ctx, name)
 
@@ -83,7 +83,7 @@ def on_slashed(ctx: Ctx, slashed: ValidatorSlashed) -> None:
     loss is scaled up to the whole. A link without loss is told too, for stake that has been unbonding since the fault.
     """
     losses = []
-    for name, _ in open_links(ctx.store):
+    for name, _ in live_links(ctx.store):
         tokens = _charge(ctx, name, slashed)
         entry = Slashed(
             validator=slashed.validator,
@@ -125,7 +125,7 @@ def report(ctx: Ctx) -> None:
     piped = PIPED.get(ctx.store)
     ctx.store.delete(PIPED.path)
     changed = _changes(ctx, piped)
-    for name, link in open_links(ctx.store):
+    for name, link in live_links(ctx.store):
         losses = tuple(loss_.slashed for loss_ in piped.losses if loss_.link == name)
         if link.params.max_cap or losses or requests_of(ctx.store, name):
             tell_provider(ctx, name, replace(changed, slashed=losses))
@@ -165,7 +165,7 @@ def on_answered(ctx: Ctx, link: LinkId, packet: ValsetUpdate, applied: Applied |
 
 
 def _pipe(ctx: Ctx, validator: ValidatorId, what: str) -> None:
-    if not open_links(ctx.store):
+    if not live_links(ctx.store):
         return
     piped = _piped(ctx)
     known = piped.changes.get(validator, ())

@@ -21,7 +21,7 @@ from meshsec_core.security.mesh.consumer.state import (
     SENT,
     LinkParams,
     get_link,
-    open_links,
+    live_links,
     requests_of,
     stake_account,
 )
@@ -153,7 +153,7 @@ def query_validators(view: View, limit: str = "", start_after: str = "") -> tupl
 
 def backing(view: View) -> Iterator[Backed]:
     """Yield every validator with what backs it, by operator."""
-    accounts = {name: module_account(view.machine.prefix, stake_account(name)) for name, _ in open_links(view.store)}
+    accounts = {name: module_account(view.machine.prefix, stake_account(name)) for name, _ in live_links(view.store)}
     for record in staking.validators(view.store):
         shares = {name: staking.delegation_value(view.store, account, record.operator) for name, account in accounts.items()}
         held = {name: tokens for name, tokens in shares.items() if tokens}

@@ -13,7 +13,7 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import LinkId
 from meshsec_core.kernel.wire.ibc import Packet
 from meshsec_core.runtime.module import Ctx, Port
-from meshsec_core.security.mesh.links import Phase, check_proposal, flush, refuse_to_close, tell_consumer_again
+from meshsec_core.security.mesh.links import Phase, check_proposal, flush, tell_consumer_again
 from meshsec_core.security.mesh.packets import (
     CONSUMER_PORT,
     PROVIDER_PORT,
@@ -32,7 +32,7 @@ from meshsec_core.security.mesh.packets import (
     read_to_consumer,
     read_to_provider,
 )
-from meshsec_core.security.mesh.provider import lending, payout, reports
+from meshsec_core.security.mesh.provider import closing, lending, payout, reports
 from meshsec_core.security.mesh.provider.state import CLIENTS, GENESIS, LINKS, Link, get_link
 from meshsec_core.security.mesh.versions import negotiate, parse
 
@@ -64,7 +64,7 @@ def on_open_try(
     check_proposal(ordering, counterparty_port, CONSUMER_PORT)
     client_id = get_connection(ctx.store, connection).client_id
     other = CLIENTS.find(ctx.store, client_id)
-    if other is not None and LINKS.get(ctx.store, other).phase is Phase.OPEN:
+    if other is not None and LINKS.get(ctx.store, other).phase.is_live:
         raise Rejected(LINK_EXISTS, link=other)
     agreed = negotiate(parse(counterparty_version))
     consumer = client.client_chain_id(ctx.store, client_id)
@@ -88,7 +88,7 @@ def on_open_confirm(ctx: Ctx, port: str, channel: str) -> None:
     """
     link = LINKS.get(ctx.store, channel)
     other = CLIENTS.find(ctx.store, link.client)
-    if other is not None and LINKS.get(ctx.store, other).phase is Phase.OPEN:
+    if other is not None and LINKS.get(ctx.store, other).phase.is_live:
         raise Rejected(LINK_EXISTS, link=other)
     CLIENTS.put(ctx.store, link.client, channel)
     LINKS.put(ctx.store, channel, replace(link, phase=Phase.OPEN))
@@ -141,7 +141,7 @@ def _settle(ctx: Ctx, link: LinkId, packet: Packet, *, accepted: bool) -> None:
         case Unstake():
             lending.on_unstake_answered(ctx, link, said, accepted)
         case TransferRewards():
-            payout.on_transfer_answered(ctx, link, said, accepted)
+            payout.on_transfer_answered(ctx, said, accepted)
         case Burn():
             ctx.emit("mesh/burn-answered", consumer=link, accepted=accepted, rows=len(said.rows))
 
@@ -151,8 +151,8 @@ PORT = Port(
     on_open_try=on_open_try,
     on_open_ack=on_open_ack,
     on_open_confirm=on_open_confirm,
-    on_close_init=refuse_to_close,
-    on_close_confirm=refuse_to_close,
+    on_close_init=closing.on_close_init,
+    on_close_confirm=closing.on_close_confirm,
     on_receive=on_receive,
     on_acknowledge=on_acknowledge,
     on_timeout=on_timeout,

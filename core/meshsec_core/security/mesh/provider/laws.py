@@ -74,16 +74,16 @@ def liens_are_stakes(view: View) -> None:
 def transactions_are_in_flight(view: View) -> None:
     """Law 9: what is reserved belongs to packets that have been neither acknowledged nor timed out."""
     reserved: dict[tuple[str, str, str], list[int]] = {}
+    count = flying = 0
     for (link,), _ in LINKS.items(view.store):
-        count = 0
         for (user, validator, _), transaction in TRANSACTIONS.items(view.store, link):
             count += 1
             sums = reserved.setdefault((link, validator, user), [0, 0])
             if transaction.kind is not Kind.REWARDS:
                 sums[transaction.kind is Kind.UNSTAKE] += transaction.amount - transaction.cut
         prefix = f"ibc/commitments/ports/{PROVIDER_PORT}/channels/{link}/sequences/"
-        flying = sum(1 for _ in view.store.scan(prefix))
-        _require(count <= flying, f"{count} transactions over {link}, {flying} packets in flight")
+        flying += sum(1 for _ in view.store.scan(prefix))
+    _require(count <= flying, f"{count} transactions, {flying} packets in flight")
     for (link, validator, user), stake in STAKES.items(view.store):
         adding, leaving = reserved.pop((link, validator, user), [0, 0])
         _require([adding, leaving] == [stake.adding, stake.leaving], f"stake of {user} over {link} reserves {stake}")

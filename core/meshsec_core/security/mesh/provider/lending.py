@@ -9,9 +9,9 @@ from meshsec_core.modules import bank
 from meshsec_core.runtime.module import Ctx, Msg
 from meshsec_core.security.mesh import packets
 from meshsec_core.security.mesh.history import State
-from meshsec_core.security.mesh.links import send_to_consumer, tell_consumer
+from meshsec_core.security.mesh.links import Phase, send_to_consumer, tell_consumer
 from meshsec_core.security.mesh.packets import Burn, BurnRow, Coin
-from meshsec_core.security.mesh.provider import book, vault
+from meshsec_core.security.mesh.provider import book, closing, vault
 from meshsec_core.security.mesh.provider.book import Key
 from meshsec_core.security.mesh.provider.state import (
     HISTORIES,
@@ -22,6 +22,7 @@ from meshsec_core.security.mesh.provider.state import (
     Kind,
     Link,
     get_link,
+    live_link,
     open_link,
     validators_of,
 )
@@ -88,7 +89,7 @@ def unstake(ctx: Ctx, msg: Unstake) -> None:
         Rejected: `mesh/unknown-link`, `mesh/link-not-open`, `mesh/not-enough-stake`; nothing is asked.
     """
     bank.check_amount(msg.amount)
-    open_link(ctx.store, msg.consumer)
+    live_link(ctx.store, msg.consumer)
     key = Key(msg.consumer, msg.validator, ctx.signer)
     before = book.settled(ctx.store, key)
     book.write(ctx, key, before, before.leave(msg.amount))
@@ -98,12 +99,13 @@ def unstake(ctx: Ctx, msg: Unstake) -> None:
 
 
 def withdraw_unbonded(ctx: Ctx, msg: WithdrawUnbonded) -> None:
-    """Lower the signer's lien by all that has matured; nothing happens if nothing has.
+    """Lower the signer's lien by all that has matured; nothing happens if nothing has. On a closed link everything has.
 
     Raises:
         Rejected: `mesh/unknown-link`.
     """
-    get_link(ctx.store, msg.consumer)
+    if get_link(ctx.store, msg.consumer).phase is Phase.CLOSED:
+        closing.free(ctx, msg.consumer, ctx.signer)
     total = 0
     for validator in validators_of(ctx.store, ctx.signer, msg.consumer):
         key = Key(msg.consumer, validator, ctx.signer)

@@ -4,11 +4,12 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.kernel.types import Address, Denom, LinkId, ValidatorId
 from meshsec_core.runtime.module import Ctx, Msg
-from meshsec_core.security.mesh.links import send_to_consumer
+from meshsec_core.security.mesh.links import Phase, send_to_consumer
 from meshsec_core.security.mesh.packets import (
     Coin,
     Distribute,
     DistributeBatch,
+    Earned,
     Reward,
     TransferRewards,
     check_amount,
@@ -17,6 +18,7 @@ from meshsec_core.security.mesh.packets import (
 from meshsec_core.security.mesh.provider import book
 from meshsec_core.security.mesh.provider.book import Key
 from meshsec_core.security.mesh.provider.state import (
+    CLIENTS,
     LINK_NOT_SYNCED,
     PAID,
     POOLS,
@@ -26,7 +28,8 @@ from meshsec_core.security.mesh.provider.state import (
     TRANSACTIONS,
     InFlight,
     Kind,
-    open_link,
+    get_link,
+    live_link,
 )
 from meshsec_core.security.mesh.provider.sweep import settle
 from meshsec_core.security.mesh.stake import Stake
@@ -48,7 +51,7 @@ def withdraw_rewards(ctx: Ctx, msg: WithdrawRewards) -> None:
     Raises:
         Rejected: `mesh/unknown-link`, `mesh/link-not-open`, `mesh/link-not-synced`, `mesh/bad-name`, `mesh/no-rewards`.
     """
-    link = open_link(ctx.store, msg.consumer)
+    link, way = get_link(ctx.store, msg.consumer), _way(ctx, msg.consumer)
     if link.rules is None:
         raise Rejected(LINK_NOT_SYNCED, link=msg.consumer)
     check_name(msg.recipient)
@@ -58,8 +61,9 @@ def withdraw_rewards(ctx: Ctx, msg: WithdrawRewards) -> None:
     number = book.begin(ctx, key, InFlight(Kind.REWARDS, amount, recipient=msg.recipient))
     book.write(ctx, key, before, after)
     PAID.put(ctx.store, msg.consumer, PAID.get(ctx.store, msg.consumer) + amount)
-    packet = TransferRewards(Coin(link.rules.denom, amount), msg.recipient, number, ctx.signer, msg.validator)
-    send_to_consumer(ctx, msg.consumer, packet)
+    earned = Earned(msg.consumer, LinkId(link.counterparty))
+    packet = TransferRewards(Coin(link.rules.denom, amount), msg.recipient, number, ctx.signer, msg.validator, earned)
+    send_to_consumer(ctx, way, packet)
     ctx.emit(
         "mesh/withdraw-rewards",
         user=ctx.signer,
@@ -70,8 +74,17 @@ def withdraw_rewards(ctx: Ctx, msg: WithdrawRewards) -> None:
     )
 
 
-def on_transfer_answered(ctx: Ctx, link: LinkId, packet: TransferRewards, accepted: bool) -> None:
+def _way(ctx: Ctx, name: LinkId) -> LinkId:
+    """Return the link over which rewards of a link are asked for: itself, or the one that has followed it."""
+    link = get_link(ctx.store, name)
+    follower = name if link.phase is not Phase.CLOSED else LinkId(CLIENTS.get(ctx.store, link.client))
+    live_link(ctx.store, follower)
+    return follower
+
+
+def on_transfer_answered(ctx: Ctx, packet: TransferRewards, accepted: bool) -> None:
     """Forget a payment that was made; put back one that was not."""
+    link = packet.earned.there
     key = Key(link, packet.validator, packet.delegator)
     settle(ctx, key.user)
     transaction = book.finish(ctx, key, packet.tx_id)
@@ -109,7 +122,7 @@ def credit(ctx: Ctx, link: LinkId, denom: Denom, rewards: tuple[Reward, ...]) ->
 
     What nobody has earned waits in the link's reserve and joins the next reward that somebody has.
     """
-    rules = open_link(ctx.store, link).rules
+    rules = live_link(ctx.store, link).rules
     if rules is None or rules.denom != denom:
         raise Rejected(INVALID_DENOM, denom=denom[:100])
     for reward in rewards:

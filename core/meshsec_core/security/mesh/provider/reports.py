@@ -36,7 +36,8 @@ from meshsec_core.security.mesh.provider.state import (
     Fault,
     FaultKind,
     Rules,
-    open_link,
+    get_link,
+    live_link,
 )
 from meshsec_core.security.mesh.provider.sweep import Charge, charge, effective_ratio, is_charged, settle
 
@@ -95,7 +96,7 @@ def _learn_rules(ctx: Ctx, name: LinkId, packet: ValsetUpdate) -> None:
     ratios = (packet.double_sign_bps, packet.downtime_bps)
     if not all(0 <= number < MOST_HEIGHT for number in numbers) or not all(0 <= ratio <= ONE_BPS for ratio in ratios):
         raise Rejected(BAD_REPORT, height=str(packet.height)[:50])
-    link = open_link(ctx.store, name)
+    link = live_link(ctx.store, name)
     if link.rules is not None and link.rules.height >= packet.height:
         return
     rules = Rules(packet.denom, packet.double_sign_bps, packet.downtime_bps, packet.unbonding_time, packet.height)
@@ -133,7 +134,7 @@ def _record(ctx: Ctx, link: LinkId, packet: ValsetUpdate, change: Change, entry:
 def write_change(ctx: Ctx, link: LinkId, validator: ValidatorId, entry: Entry) -> None:
     """Merge a change into a validator's history, and forget what is older than the unbonding period."""
     before = HISTORIES.get(ctx.store, link, validator)
-    window = open_link(ctx.store, link).unbonding_time
+    window = get_link(ctx.store, link).unbonding_time
     after = before.merge(entry).drain(entry.time - window)
     if after != before:
         HISTORIES.put(ctx.store, link, validator, after)
@@ -146,7 +147,7 @@ def _slash(ctx: Ctx, link: LinkId, entry: Slashed) -> Reduced | None:
         raise Rejected(FAULT_CHARGED, validator=entry.validator, height=entry.infraction_height)
     if HISTORIES.get(ctx.store, link, entry.validator).at_height(entry.infraction_height).state is not State.ACTIVE:
         raise Rejected(NOT_ACTIVE_AT_INFRACTION, validator=entry.validator, height=entry.infraction_height)
-    if kind is FaultKind.DOUBLE_SIGN and open_link(ctx.store, link).terms.slash_authority is not Authority.PACKET:
+    if kind is FaultKind.DOUBLE_SIGN and live_link(ctx.store, link).terms.slash_authority is not Authority.PACKET:
         return None
     fault = Fault(kind, entry.infraction_height, entry.infraction_time, ctx.height, ctx.time, Authority.PACKET, 0)
     reported = entry.slash_amount.amount

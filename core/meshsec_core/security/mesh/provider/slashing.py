@@ -9,9 +9,10 @@ Source: mesh-security docs/ibc/Slashing.md; contracts/provider/vault (slash).
 from meshsec_core.kernel.types import Address, LinkId, ValidatorId
 from meshsec_core.runtime.module import Ctx
 from meshsec_core.security.mesh.account import LOCAL
-from meshsec_core.security.mesh.links import tell_consumer
+from meshsec_core.security.mesh.links import Phase, tell_consumer
 from meshsec_core.security.mesh.packets import Burn, BurnRow, Reduced
 from meshsec_core.security.mesh.provider import book, local_stake, vault
+from meshsec_core.security.mesh.provider.state import LINKS
 
 ROWS_PER_PACKET = 512
 """Rows of a burn packet: far below the limit of a packet's data."""
@@ -48,10 +49,13 @@ def propagate(
 def send_burns(ctx: Ctx, burns: Burns) -> None:
     """Tell each consumer what is gone, split by the limit of a packet's data."""
     for link, rows in sorted(burns.items()):
+        if LINKS.get(ctx.store, link).phase is Phase.CLOSED:
+            continue  # nobody counts there any more
         for start in range(0, len(rows), ROWS_PER_PACKET):
             tell_consumer(ctx, link, Burn(ctx.denom, tuple(rows[start : start + ROWS_PER_PACKET])))
 
 
 def send_answer(ctx: Ctx, link: LinkId, answered: Reduced) -> None:
     """Tell a consumer that everything a slash of its has cut here has been told."""
-    tell_consumer(ctx, link, Burn(ctx.denom, (), (answered,)))
+    if LINKS.get(ctx.store, link).phase is not Phase.CLOSED:
+        tell_consumer(ctx, link, Burn(ctx.denom, (), (answered,)))

@@ -14,11 +14,10 @@ from meshsec_core.kernel.store.windows import Item, Map
 from meshsec_core.kernel.types import Address, ChainId, Denom, LinkId, ValidatorId
 from meshsec_core.security.mesh.account import Account
 from meshsec_core.security.mesh.history import History
-from meshsec_core.security.mesh.links import UNKNOWN_LINK, Phase
+from meshsec_core.security.mesh.links import LINK_NOT_OPEN, UNKNOWN_LINK, Phase
 from meshsec_core.security.mesh.rewards import Pool
 from meshsec_core.security.mesh.stake import Stake
 
-LINK_NOT_OPEN = "mesh/link-not-open"
 LINK_NOT_SYNCED = "mesh/link-not-synced"
 RATIO_TOO_LOW = "mesh/ratio-too-low"
 VALIDATOR_NOT_ACTIVE = "mesh/validator-not-active"
@@ -214,13 +213,25 @@ def get_link(store: Reader, link: LinkId) -> Link:
 
 
 def open_link(store: Reader, link: LinkId) -> Link:
-    """Return a link that packets can pass.
+    """Return a link that takes new stake.
 
     Raises:
         Rejected: `mesh/unknown-link`, `mesh/link-not-open`.
     """
     found = get_link(store, link)
     if found.phase is not Phase.OPEN:
+        raise Rejected(LINK_NOT_OPEN, link=link, phase=found.phase)
+    return found
+
+
+def live_link(store: Reader, link: LinkId) -> Link:
+    """Return a link that packets can pass.
+
+    Raises:
+        Rejected: `mesh/unknown-link`, `mesh/link-not-open`.
+    """
+    found = get_link(store, link)
+    if not found.phase.is_live:
         raise Rejected(LINK_NOT_OPEN, link=link, phase=found.phase)
     return found
 
