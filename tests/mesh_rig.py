@@ -22,7 +22,14 @@ from ibc_events import attribute, attributes
 from ibc_rig import UNBONDING_PERIOD
 from meshsec_core.consensus.validators import ValidatorSet
 from meshsec_core.ibc import client
-from meshsec_core.ibc.channel import CHANNELS, ChannelCloseConfirm, ChannelOpenAck, ChannelOpenConfirm, ChannelOpenInit, ChannelOpenTry
+from meshsec_core.ibc.channel import (
+    CHANNELS,
+    ChannelCloseConfirm,
+    ChannelOpenAck,
+    ChannelOpenConfirm,
+    ChannelOpenInit,
+    ChannelOpenTry,
+)
 from meshsec_core.ibc.connection import CONNECTIONS, OWN_PREFIX, SUPPORTED, UNORDERED
 from meshsec_core.ibc.module import IBC
 from meshsec_core.ibc.packet import Acknowledgement, RecvPacket
@@ -43,6 +50,7 @@ from meshsec_core.kernel.wire.ibc import (
 )
 from meshsec_core.modules.bank import BANK
 from meshsec_core.modules.distribution import DISTRIBUTION
+from meshsec_core.modules.gov.module import GOV
 from meshsec_core.modules.mint import MINT
 from meshsec_core.modules.slashing import SLASHING
 from meshsec_core.modules.staking import state as staking
@@ -56,7 +64,7 @@ from meshsec_core.security.mesh.ranges import Range
 from meshsec_core.security.mesh.stake import Stake
 
 CENTURY = 100 * 365 * 86_400 * SECOND
-MODULES = (BANK, STAKING, SLASHING, MINT, DISTRIBUTION, IBC, MESH.provider, MESH.consumer)
+MODULES = (BANK, STAKING, SLASHING, MINT, DISTRIBUTION, GOV, IBC, MESH.provider, MESH.consumer)
 E18 = 10**18
 
 

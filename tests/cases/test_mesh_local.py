@@ -3,12 +3,26 @@
 import pytest
 
 from harness import Chain
+from mesh_faults import downtime
 from mesh_rig import MeshRig, account, pair, refused
 from meshsec_core.modules import bank
+from meshsec_core.modules.gov.module import Submit, Vote
+from meshsec_core.modules.gov.state import Option
 from meshsec_core.modules.staking import state as staking
+from meshsec_core.modules.staking.module import Delegate, Redelegate
+from meshsec_core.security.mesh.consumer.governance import SetLinkParams
 from meshsec_core.security.mesh.provider import local_stake
-from meshsec_core.security.mesh.provider.local import ReleaseLocal, RestakeLocal, StakeLocal, UnstakeLocal
-from meshsec_core.security.mesh.provider.vault import Bond
+from meshsec_core.security.mesh.provider.lending import StakeRemote
+from meshsec_core.security.mesh.provider.local import (
+    ReleaseLocal,
+    Restake,
+    RestakeLocal,
+    StakeLocal,
+    UnstakeLocal,
+    VoteLocal,
+    VoteLocalWeighted,
+)
+from meshsec_core.security.mesh.provider.vault import Bond, Unbond
 from meshsec_core.security.mesh.ranges import Range
 
 THREE_WEEKS = 1_814_400
@@ -102,3 +116,86 @@ def test_nobody_can_unstake_what_another_user_has_staked(home: tuple[MeshRig, Ch
     _, osmo = home
     with refused(osmo, "staking/insufficient-delegation"):
         osmo.send("bob", UnstakeLocal(osmo.validator(1), 1))
+
+
+def test_restake_turns_a_delegation_into_collateral_without_moving_a_coin() -> None:
+    rig, _ = pair(alice=300)
+    osmo = rig.chains["osmo"]
+    osmo.send("alice", Delegate(osmo.validator(0), 200))
+    tokens = staking.get_validator(osmo.state, osmo.validator(0)).tokens
+    osmo.send("alice", Restake(osmo.validator(0), 150))
+    assert (account(osmo, "alice").collateral, account(osmo, "alice").liens["local"].range) == (150, Range.of(150))
+    own = staking.delegation_value(osmo.state, osmo.address("alice"), osmo.validator(0))
+    assert (own, staked(osmo, "alice", 0), osmo.balance("alice")) == (50, (150,), 100)
+    assert staking.get_validator(osmo.state, osmo.validator(0)).tokens == tokens
+    downtime(osmo, 0)
+    assert (account(osmo, "alice").collateral, staked(osmo, "alice", 0)) == (135, (135,))
+    rig.settle()
+
+
+def test_restake_is_refused_beyond_the_delegation_and_while_it_answers_for_another_validator() -> None:
+    rig, _ = pair(alice=300)
+    osmo = rig.chains["osmo"]
+    osmo.send("alice", Delegate(osmo.validator(0), 200))
+    with refused(osmo, "staking/insufficient-delegation"):
+        osmo.send("alice", Restake(osmo.validator(0), 201))
+    osmo.send("alice", Redelegate(osmo.validator(0), osmo.validator(1), 100))
+    with refused(osmo, "staking/transitive-redelegation"):
+        osmo.send("alice", Restake(osmo.validator(1), 50))
+    osmo.send("alice", Restake(osmo.validator(0), 100))
+    rig.settle()
+
+
+def test_locked_coins_that_were_restaked_come_back_locked() -> None:
+    rig, _ = pair(alice=300)
+    osmo = rig.chains["osmo"]
+    bank.lock(osmo.ctx, osmo.address("alice"), osmo.ctx.denom, 300)
+    osmo.send("alice", Delegate(osmo.validator(0), 200), Restake(osmo.validator(0), 200))
+    osmo.send("alice", UnstakeLocal(osmo.validator(0), 200))
+    rig.advance(THREE_WEEKS)
+    rig.block()
+    osmo.send("alice", ReleaseLocal(), Unbond(200))
+    assert osmo.balance("alice") == 300
+    with refused(osmo, "bank/insufficient-funds"):
+        osmo.send("alice", bank.Send(osmo.address("bob"), osmo.ctx.denom, 1))
+
+
+def tally(osmo: Chain, number: int) -> tuple[int, int, int]:
+    """Return yes, no, and all that has a voice."""
+    found = osmo.query("gov/tally", proposal=number).tally  # type: ignore[arg-type]
+    return found.yes, found.no, found.bonded
+
+
+def test_local_stake_votes_for_itself_and_overrides_its_validator() -> None:
+    rig, _ = pair(alice=300, validators=(1_000, 1_000), genesis={"gov": {"min_deposit": 1}})
+    osmo = rig.chains["osmo"]
+    osmo.send("alice", Bond(200), StakeLocal(osmo.validator(1), 100), Submit("a proposal", (), 1))
+    osmo.send("val-1", Vote(1, Option.NO))
+    assert tally(osmo, 1) == (0, 1_100, 2_100)
+    osmo.send("alice", VoteLocal(1, Option.YES))
+    assert tally(osmo, 1) == (100, 1_000, 2_100)
+    osmo.send("alice", VoteLocalWeighted(1, {Option.YES: 2_500, Option.NO: 7_500}))
+    assert tally(osmo, 1) == (25, 1_075, 2_100)
+    with refused(osmo, "gov/unknown-proposal"):
+        osmo.send("alice", VoteLocal(2, Option.YES))
+
+
+@pytest.mark.parametrize(("voice_bps", "voice"), [(0, 0), (5_000, 50), (10_000, 101)])
+def test_virtual_stake_weighs_in_governance_what_its_link_says(voice_bps: int, voice: int) -> None:
+    """101 are lent: half of it rounds down. It counts for power all the same."""
+    rig, link = pair(alice=300, validators=(1_000, 1_000), genesis={"gov": {"min_deposit": 1}})
+    juno = link.consumer
+    link.provider.send("alice", Bond(101), StakeRemote(link.lent, link.validator(1), 101))
+    rig.settle()
+    juno.send(juno.ctx.module_account("gov"), SetLinkParams(link.link, voice_bps=voice_bps))
+    juno.send("alice", Submit("a proposal", (), 1))
+    juno.send("val-1", Vote(1, Option.YES))
+    assert tally(juno, 1) == (1_000 + voice, 0, 2_000 + voice)
+    assert staking.get_validator(juno.state, juno.validator(1)).tokens == 1_101
+
+
+def test_a_voice_is_nothing_half_or_all() -> None:
+    _, link = pair()
+    juno = link.consumer
+    with refused(juno, "mesh/bad-params"):
+        juno.send(juno.ctx.module_account("gov"), SetLinkParams(link.link, voice_bps=2_500))

@@ -3,14 +3,17 @@
 Chains, validators and users may be given by their development names; amounts are base units.
 """
 
-from meshsec_core.security.mesh.consumer.governance import OpenLink, SetLinkParams, SetMaxCap, SetPriceFeed
+from meshsec_core.security.mesh.consumer.governance import CloseLink, OpenLink, SetLinkParams, SetMaxCap, SetPriceFeed
 from meshsec_core.security.mesh.provider.evidence import SubmitEvidence
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
 from meshsec_core.security.mesh.provider.local import (
     ReleaseLocal,
+    Restake,
     RestakeLocal,
     StakeLocal,
     UnstakeLocal,
+    VoteLocal,
+    VoteLocalWeighted,
     WithdrawLocalRewards,
 )
 from meshsec_core.security.mesh.provider.payout import WithdrawRewards
@@ -18,8 +21,10 @@ from meshsec_core.security.mesh.provider.vault import Bond, Unbond
 
 __all__ = [
     "Bond",
+    "CloseLink",
     "OpenLink",
     "ReleaseLocal",
+    "Restake",
     "RestakeLocal",
     "SetLinkParams",
     "SetMaxCap",
@@ -30,6 +35,8 @@ __all__ = [
     "Unbond",
     "Unstake",
     "UnstakeLocal",
+    "VoteLocal",
+    "VoteLocalWeighted",
     "WithdrawLocalRewards",
     "WithdrawRewards",
     "WithdrawUnbonded",

@@ -1,4 +1,5 @@
-"""Counts votes by bonded tokens. A validator speaks for all its tokens but those whose delegators have voted themselves.
+"""Counts votes by bonded tokens. A validator speaks for all its tokens but those whose delegators have voted themselves, and
+those that have no voice: lent stake counts as much as its link lets it, for the quorum too.
 
 Power is counted in tokens × basis points, so that split votes lose nothing; a decision is a comparison of products, never of
 quotients.
@@ -26,7 +27,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Votes in tokens × 10^4 by option, and the bonded tokens."""
+    """Votes in tokens × 10^4 by option, and the bonded tokens that have a voice."""
 
     cast: dict[Option, int]
     bonded: int
@@ -46,7 +47,9 @@ class Count:
 
 def count(store: Reader, prefix: str, proposal: int) -> Count:
     """Count the votes on a proposal as stake is now; the work grows with the votes and their delegations."""
-    bonded = {member.operator: staking.VALIDATORS.get(store, member.operator).tokens for member in staking.active_set(store)}
+    mute = staking.voiceless(store)
+    members = [member.operator for member in staking.active_set(store)]
+    bonded = {name: staking.VALIDATORS.get(store, name).tokens - mute.get(name, 0) for name in members}
     cast = dict.fromkeys(Option, 0)
     inherited = dict(bonded)
     for (voter,), ballot in VOTES.items(store, proposal):
@@ -58,7 +61,7 @@ def count(store: Reader, prefix: str, proposal: int) -> Count:
         ballot_of_operator = VOTES.find(store, proposal, staking.owner(prefix, ValidatorId(validator)))
         if ballot_of_operator is not None:
             _add(cast, ballot_of_operator, tokens)
-    return Count(cast, staking.bonded_tokens(store))
+    return Count(cast, staking.bonded_tokens(store) - sum(mute.get(name, 0) for name in members))
 
 
 def _add(cast: dict[Option, int], ballot: Ballot, tokens: int) -> None:

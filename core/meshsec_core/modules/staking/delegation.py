@@ -99,6 +99,25 @@ def redelegate(ctx: Ctx, delegator: Address, source: ValidatorId, target: Valida
     return due
 
 
+def hand_over(ctx: Ctx, delegator: Address, heir: Address, validator: ValidatorId, amount: int) -> None:
+    """Make stake another account's, which answers for everything it answered for; no coin moves.
+
+    Raises:
+        Rejected: `staking/unknown-validator`, `bank/bad-amount`, `staking/insufficient-delegation`;
+            `staking/transitive-redelegation` while it answers for a validator that it has left.
+    """
+    get_validator(ctx.store, validator)
+    if _answers_until(ctx, delegator, validator) > ctx.time:
+        raise Rejected(TRANSITIVE_REDELEGATION, delegator=delegator, validator=validator)
+    bank.check_amount(amount)
+    value = delegation_value(ctx.store, delegator, validator)
+    if amount > value:
+        raise Rejected(INSUFFICIENT_DELEGATION, delegator=delegator, validator=validator, needed=amount, available=value)
+    change(ctx, heir, validator, amount)
+    change(ctx, delegator, validator, -amount)
+    ctx.emit("staking/hand-over", delegator=delegator, heir=heir, validator=validator, amount=amount)
+
+
 def change(ctx: Ctx, delegator: Address, validator: ValidatorId, difference: int) -> int:
     """Add tokens to a delegation, or take them off; coins are the caller's matter. Return what it is worth then.
 

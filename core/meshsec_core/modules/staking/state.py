@@ -14,7 +14,7 @@ from meshsec_core.kernel.crypto import account, address_of, bech32_decode, opera
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.kernel.store.windows import Item, Map
-from meshsec_core.kernel.types import SECOND, Address, ValidatorId
+from meshsec_core.kernel.types import ONE_BPS, SECOND, Address, ValidatorId
 
 POOL = "staking"
 """Module account that holds every staked and every unbonding coin."""
@@ -137,6 +137,8 @@ RECEIVED: Map[str] = Map("staking/received", str, parts=3)
 """(delegator, target validator, id) to the source validator of a redelegation that is not due yet."""
 BONDED: Item[int] = Item("staking/bonded", int, default=0)
 """Tokens of all bonded validators."""
+VOICES: Map[int] = Map("staking/voices", int)
+"""Delegator to the part of its stake that counts in governance, basis points; absent if all of it does."""
 ACTIVE: Item[ActiveSet] = Item("staking/active", ActiveSet, default=ActiveSet(()))
 PENDING: Map[bool] = Map("staking/pending", bool)
 """`active-set` is there while something may have changed the active set since it was last written."""
@@ -232,6 +234,15 @@ def delegation_value(store: Reader, delegator: Address, validator: ValidatorId) 
     if delegation is None:
         return 0
     return settled(store, VALIDATORS.get(store, validator), delegation).tokens
+
+
+def voiceless(store: Reader) -> dict[ValidatorId, int]:
+    """Return the tokens that do not count in governance, by validator. Ceiling: a voice never weighs more than it may."""
+    found: dict[ValidatorId, int] = {}
+    for (delegator,), voice_bps in VOICES.items(store):
+        for validator, tokens in delegations_of(store, Address(delegator)).items():
+            found[validator] = found.get(validator, 0) + tokens - tokens * voice_bps // ONE_BPS
+    return found
 
 
 def delegations_of(store: Reader, delegator: Address) -> dict[ValidatorId, int]:

@@ -18,6 +18,7 @@ from meshsec_core.security.mesh.consumer.state import (
     LINKS,
     Link,
     get_link,
+    give_voice,
     refuse_second,
     reward_account,
     stake_account,
@@ -92,7 +93,9 @@ def on_open_ack(ctx: Ctx, port: str, channel: str, counterparty_channel: str, co
     name, link = LinkId(channel), get_link(ctx.store, LinkId(channel))
     refuse_second(ctx.store, link.provider)
     LINKED.put(ctx.store, link.provider, channel)
-    LINKS.put(ctx.store, channel, replace(link, counterparty=counterparty_channel, phase=Phase.OPEN))
+    opened = replace(link, counterparty=counterparty_channel, phase=Phase.OPEN)
+    LINKS.put(ctx.store, channel, opened)
+    give_voice(ctx, name, opened)
     bank.reserve(ctx, stake_account(name))
     bank.reserve(ctx, reward_account(name))
     valset.report_all(ctx, name)

@@ -13,10 +13,22 @@ from meshsec_core.kernel.types import ONE_BPS, ChainId, LinkId
 from meshsec_core.runtime.authority import require_authority
 from meshsec_core.runtime.module import Ctx, Msg
 from meshsec_core.security.mesh.consumer import agenda, closing, valset
-from meshsec_core.security.mesh.consumer.state import ADMITTED, LINKS, MAX_BLOCKS, Epochs, LinkParams, get_link, refuse_second
+from meshsec_core.security.mesh.consumer.state import (
+    ADMITTED,
+    LINKS,
+    MAX_BLOCKS,
+    Epochs,
+    LinkParams,
+    get_link,
+    give_voice,
+    refuse_second,
+)
 from meshsec_core.security.mesh.links import BAD_PARAMS, LINK_NOT_OPEN, Phase
 from meshsec_core.security.mesh.packets import MAX_AMOUNT
 from meshsec_core.security.mesh.provider.closing import stop_lending
+
+VOICES = (0, ONE_BPS // 2, ONE_BPS)
+"""What virtual stake can weigh in governance."""
 
 _CHAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,50}")
 
@@ -58,6 +70,7 @@ class SetLinkParams(Msg, frozen=True, tag="mesh/SetLinkParams"):
     validator_cap_bps: int | UnsetType = UNSET
     epochs: Epochs | UnsetType = UNSET
     reward_seconds: int | UnsetType = UNSET
+    voice_bps: int | UnsetType = UNSET
 
 
 def open_link(ctx: Ctx, msg: OpenLink) -> None:
@@ -131,7 +144,7 @@ def set_link_params(ctx: Ctx, msg: SetLinkParams) -> None:
         Rejected: `gov/unauthorized`, `mesh/unknown-link`, `mesh/invalid-discount`, `mesh/bad-params`.
     """
     require_authority(ctx)
-    names = ("discount_bps", "share_cap_bps", "validator_cap_bps", "epochs", "reward_seconds")
+    names = ("discount_bps", "share_cap_bps", "validator_cap_bps", "epochs", "reward_seconds", "voice_bps")
     said = {name: getattr(msg, name) for name in names if getattr(msg, name) is not UNSET}
     _change(ctx, msg.link, replace(get_link(ctx.store, msg.link).params, **said))
     ctx.emit("mesh/link-params", link=msg.link, changed=", ".join(said))
@@ -149,6 +162,8 @@ def check_params(params: LinkParams) -> None:
     for name in ("share_cap_bps", "validator_cap_bps"):
         if not 0 <= getattr(params, name) <= 100 * ONE_BPS:
             raise Rejected(BAD_PARAMS, field=name)
+    if params.voice_bps not in VOICES:
+        raise Rejected(BAD_PARAMS, field="voice_bps")
     epochs = params.epochs
     lengths = (epochs.blocks - 1, epochs.seconds, epochs.offset, params.reward_seconds)
     if not all(0 <= length < MAX_BLOCKS for length in lengths):
@@ -160,4 +175,4 @@ def _change(ctx: Ctx, name: LinkId, params: LinkParams) -> None:
     link = replace(get_link(ctx.store, name), params=params)
     LINKS.put(ctx.store, name, link)
     agenda.link_params_changed(ctx, name, link)
-
+    give_voice(ctx, name, link)

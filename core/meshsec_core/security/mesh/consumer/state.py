@@ -9,7 +9,9 @@ import msgspec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.kernel.store.windows import Item, Map
-from meshsec_core.kernel.types import SECOND, ChainId, LinkId, ValidatorId
+from meshsec_core.kernel.types import ONE_BPS, SECOND, ChainId, LinkId, ValidatorId
+from meshsec_core.modules.staking.state import VOICES
+from meshsec_core.runtime.module import Ctx
 from meshsec_core.security.mesh.caps import Caps
 from meshsec_core.security.mesh.converter import Rate
 from meshsec_core.security.mesh.links import UNKNOWN_LINK, Phase
@@ -52,6 +54,8 @@ class LinkParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epochs: Epochs = Epochs()
     reward_seconds: int = 3_600
     """Rewards are collected and sent at the first epoch after so long; 0 for every epoch."""
+    voice_bps: int = ONE_BPS
+    """What virtual stake weighs in governance: nothing, half (5000) or all of it (10000)."""
     connection: str = ""
     """The only connection that may carry the link; empty lets the first one whose client names the provider."""
 
@@ -186,6 +190,15 @@ def stake_account(link: LinkId) -> str:
 def reward_account(link: LinkId) -> str:
     """Return the module-account name that holds a link's rewards."""
     return f"mesh/rewards/{link}"
+
+
+def give_voice(ctx: Ctx, name: LinkId, link: Link) -> None:
+    """Let a link's virtual stake weigh in governance what the link's terms say."""
+    account = ctx.module_account(stake_account(name))
+    if link.params.voice_bps < ONE_BPS:
+        VOICES.put(ctx.store, account, link.params.voice_bps)
+    else:
+        VOICES.delete(ctx.store, account)
 
 
 def get_link(store: Reader, link: LinkId) -> Link:

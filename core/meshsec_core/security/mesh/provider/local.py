@@ -7,9 +7,11 @@ Source: mesh-security contracts/provider/native-staking.
 
 from dataclasses import replace
 
-from meshsec_core.kernel.types import Address, ValidatorId
+from meshsec_core.kernel.types import ONE_BPS, Address, ValidatorId
 from meshsec_core.modules import bank, distribution, slashing
-from meshsec_core.modules.staking.delegation import delegate, redelegate, undelegate
+from meshsec_core.modules.gov import course
+from meshsec_core.modules.gov.state import Option
+from meshsec_core.modules.staking.delegation import delegate, hand_over, redelegate, undelegate
 from meshsec_core.modules.staking.signals import ValidatorSlashed
 from meshsec_core.modules.staking.slash import loss
 from meshsec_core.modules.staking.state import DELEGATIONS
@@ -27,6 +29,28 @@ class StakeLocal(Msg, frozen=True, tag="mesh/StakeLocal"):
 
     validator: ValidatorId
     amount: int
+
+
+class Restake(Msg, frozen=True, tag="mesh/Restake"):
+    """Turn stake that one has delegated oneself into collateral that is staked with the same validator, at once."""
+
+    validator: ValidatorId
+    amount: int
+
+
+class VoteLocal(Msg, frozen=True, tag="mesh/VoteLocal"):
+    """Vote on a proposal of this chain with all of one's local stake."""
+
+    proposal: int
+    option: Option
+
+
+class VoteLocalWeighted(Msg, frozen=True, tag="mesh/VoteLocalWeighted"):
+    """Vote with parts of one's local stake for several options."""
+
+    proposal: int
+    shares: dict[Option, int]
+    """Option to basis points; they sum to 10000."""
 
 
 class UnstakeLocal(Msg, frozen=True, tag="mesh/UnstakeLocal"):
@@ -68,6 +92,41 @@ def stake_local(ctx: Ctx, msg: StakeLocal) -> None:
     delegate(ctx, account, msg.validator, msg.amount)
     LOCAL_STAKERS.put(ctx.store, msg.validator, ctx.signer, True)
     ctx.emit("mesh/stake-local", user=ctx.signer, validator=msg.validator, amount=msg.amount)
+
+
+def restake(ctx: Ctx, msg: Restake) -> None:
+    """Hand the signer's delegation over to their sub-account; no coin moves, nothing stops being slashable.
+
+    Locked coins may be restaked; they come back from the vault locked.
+
+    Raises:
+        Rejected: `bank/bad-amount`, `mesh/insufficient-balance`, `staking/unknown-validator`,
+            `staking/insufficient-delegation`; `staking/transitive-redelegation` while it answers for another validator.
+    """
+    bank.check_amount(msg.amount)
+    account = vault.find(ctx.store, ctx.signer).bond(msg.amount)
+    vault.put(ctx, ctx.signer, account.lend(LOCAL, msg.amount, local_ratio(ctx)).commit(LOCAL, msg.amount))
+    hand_over(ctx, ctx.signer, open_sub_account(ctx, ctx.signer), msg.validator, msg.amount)
+    LOCAL_STAKERS.put(ctx.store, msg.validator, ctx.signer, True)
+    ctx.emit("mesh/restake", user=ctx.signer, validator=msg.validator, amount=msg.amount)
+
+
+def vote_local(ctx: Ctx, msg: VoteLocal) -> None:
+    """Vote with one word.
+
+    Raises:
+        Rejected: `gov/unknown-proposal`, `gov/not-voting`.
+    """
+    course.cast(ctx, sub_account(ctx.prefix, ctx.signer), msg.proposal, {msg.option: ONE_BPS})
+
+
+def vote_local_weighted(ctx: Ctx, msg: VoteLocalWeighted) -> None:
+    """Vote with several.
+
+    Raises:
+        Rejected: `gov/unknown-proposal`, `gov/not-voting`, `gov/bad-shares`.
+    """
+    course.cast(ctx, sub_account(ctx.prefix, ctx.signer), msg.proposal, msg.shares)
 
 
 def unstake_local(ctx: Ctx, msg: UnstakeLocal) -> None:
