@@ -299,3 +299,18 @@ def test_turns_do_not_change_the_hash_and_powers_do() -> None:
 
     assert validators.increment().hash == validators.hash
     assert validators.update([(key(1), 6)]).hash != validators.hash
+
+
+def test_equal_members_give_one_roster_that_says_what_a_new_one_says() -> None:
+    def rows(*powers: int) -> list[tuple[bytes, bytes, int]]:
+        return [(address_of(bytes([at]) * 32), bytes([at]) * 32, power) for at, power in enumerate(powers)]
+
+    for powers in ((5, 3), (3, 5), (5, 3), (5, 4)):
+        found = Roster.of(rows(*powers))
+        fresh = Roster(*zip(*rows(*powers), strict=True), sum(powers))
+        assert found is Roster.of(rows(*powers))
+        assert (found, found.hash, found.index) == (fresh, fresh.hash, fresh.index)
+    with pytest.raises(Rejected):
+        Roster.of(rows(5, -3))
+    with pytest.raises(Rejected):
+        Roster.of(rows(5, -3))

@@ -13,8 +13,8 @@ from meshsec_core.kernel.wire.ics23 import (
     ProofSpec,
     decode_commitment,
 )
-from meshsec_core.kernel.wire.proto import Message, OneOf, Table, decode, encode, field
-from meshsec_core.kernel.wire.scalars import BYTES, DURATION, ENUM, INT64, TIME, UINT64, ZERO_TIME, varint
+from meshsec_core.kernel.wire.proto import Message, OneOf, Table, decode, encode, field, message, remembered
+from meshsec_core.kernel.wire.scalars import BYTES, DURATION, ENUM, INT64, TIME, UINT64, ZERO_TIME, Kind, varint
 from meshsec_core.kernel.wire.tendermint import (
     BlockId,
     Commit,
@@ -269,3 +269,19 @@ def test_a_table_that_does_not_describe_its_struct_is_our_bug() -> None:
 def test_a_value_that_is_no_member_of_a_oneof_is_our_bug() -> None:
     with pytest.raises(InvariantViolated):
         OneOf((1, Height)).encode(Fraction(1, 3))
+
+
+def test_a_message_that_is_remembered_reads_like_one_that_is_not_whatever_came_before() -> None:
+    def outcome(kind: Kind, raw: bytes) -> object:
+        try:
+            return kind.read(raw, 0, len(raw))
+        except Rejected as refusal:
+            return refusal.code
+
+    plain, kept = message(ValidatorSet), remembered(ValidatorSet, 2)
+    members = tuple(Validator(bytes([at]) * 20, bytes([at]) * 32, 10 + at, -at) for at in range(3))
+    raw = plain.emit(ValidatorSet(members, members[1], 33))
+    assert kept.emit(ValidatorSet(members, members[1], 33)) == raw
+    damaged = [raw[:at] + bytes([raw[at] ^ 1 << bit]) + raw[at + 1 :] for at in range(len(raw)) for bit in range(8)]
+    for found in [raw, raw, raw[:-1], *damaged, raw]:
+        assert outcome(kept, found) == outcome(kept, found) == outcome(plain, found)

@@ -8,7 +8,7 @@ Source: cometbft v0.38 types/validator_set.go.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from meshsec_core.consensus import proposer
 from meshsec_core.kernel.crypto import address_of
@@ -28,6 +28,8 @@ WRONG_PROPOSER = "validators/wrong-proposer"
 MAX_TOTAL_POWER = (2**63 - 1) // 8  # down
 """Leaves room for priorities within int64."""
 PUBLIC_KEY_BYTES = 32
+ROSTERS_REMEMBERED = 64
+"""Sets whose powers do not change come again in every header; some kilobytes each even with 150 members."""
 
 Update = tuple[bytes, int]
 """A consensus public key and its new power; 0 removes the validator."""
@@ -49,21 +51,7 @@ class Roster:
         Raises:
             Rejected: `validators/empty`, `validators/bad-power`, `validators/duplicate`, `validators/total-power-too-high`.
         """
-        rows = tuple(members)
-        if not rows:
-            raise Rejected(EMPTY)
-        addresses, public_keys, powers = zip(*rows, strict=True)
-        total_power = sum(powers)
-        if min(powers) < 0:
-            raise Rejected(BAD_POWER, power=min(powers))
-        if total_power > MAX_TOTAL_POWER:
-            raise Rejected(TOO_POWERFUL, total_power=total_power, limit=MAX_TOTAL_POWER)
-        if not total_power:
-            raise Rejected(BAD_POWER, power=0)
-        roster = cls(addresses, public_keys, powers, total_power)
-        if len(roster.index) != len(rows):
-            raise Rejected(DUPLICATE)
-        return roster
+        return _roster(tuple(members))
 
     @cached_property
     def index(self) -> Mapping[bytes, int]:
@@ -74,6 +62,25 @@ class Roster:
     def hash(self) -> bytes:
         """Merkle root over keys and powers, as it stands in headers."""
         return validators_hash(map(wire.Validator, self.addresses, self.public_keys, self.powers))
+
+
+@lru_cache(ROSTERS_REMEMBERED)
+def _roster(rows: tuple[tuple[bytes, bytes, int], ...]) -> Roster:
+    """Do what `Roster.of` says; equal members give the same object, which hashes them once."""
+    if not rows:
+        raise Rejected(EMPTY)
+    addresses, public_keys, powers = zip(*rows, strict=True)
+    total_power = sum(powers)
+    if min(powers) < 0:
+        raise Rejected(BAD_POWER, power=min(powers))
+    if total_power > MAX_TOTAL_POWER:
+        raise Rejected(TOO_POWERFUL, total_power=total_power, limit=MAX_TOTAL_POWER)
+    if not total_power:
+        raise Rejected(BAD_POWER, power=0)
+    roster = Roster(addresses, public_keys, powers, total_power)
+    if len(roster.index) != len(rows):
+        raise Rejected(DUPLICATE)
+    return roster
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,6 @@ PART_BYTES: Final = 65_536
 """Length of every part of a block but the last."""
 
 _VERSION: Final = Table((field(1, UINT64), field(2, UINT64)))
-_TEXT_VALUE: Final = Table((field(1, TEXT),))
-_INT64_VALUE: Final = Table((field(1, INT64),))
 _RESULT: Final = Table((field(1, UINT32), field(2, BYTES), field(5, INT64), field(6, INT64)))
 _PARAMS: Final = Table((field(1, INT64), field(2, INT64)))
 
@@ -55,7 +53,7 @@ def merkle_root(leaves: Iterable[bytes]) -> bytes:
     """Return the root of a tree over leaves in their order."""
     level = [sha256(b"\x00" + leaf).digest() for leaf in leaves]
     while len(level) > 1:
-        pairs = [sha256(b"\x01" + level[at] + level[at + 1]).digest() for at in range(0, len(level) - 1, 2)]
+        pairs = [sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
         level = pairs + level[-1:] if len(level) & 1 else pairs
     return level[0] if level else EMPTY_HASH
 
@@ -71,8 +69,8 @@ def header_hash(header: Header) -> bytes:
     return merkle_root(
         (
             _VERSION.emit((header.version_block, header.version_app)),
-            _TEXT_VALUE.emit((header.chain_id,)),
-            _INT64_VALUE.emit((header.height,)),
+            b"\x0a" + TEXT.emit(header.chain_id) if header.chain_id else b"",
+            b"\x08" + INT64.emit(header.height) if header.height else b"",
             timestamp(header.time),
             encode(header.last_block_id),
             _bytes_value(header.last_commit_hash),

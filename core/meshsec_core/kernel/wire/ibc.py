@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from meshsec_core.kernel.crypto import ADDRESS_BYTES, sha256
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.ics23 import ProofSpec
-from meshsec_core.kernel.wire.proto import Fields, Message, decode, encode, field, group, message, repeated
+from meshsec_core.kernel.wire.proto import Fields, Message, decode, encode, field, group, message, remembered, repeated
 from meshsec_core.kernel.wire.scalars import BYTES, DURATION, ENUM, OUT_OF_RANGE, TEXT, TIME, UINT64
 from meshsec_core.kernel.wire.tendermint import SignedHeader, ValidatorSet
 
@@ -217,6 +217,10 @@ class ConsensusState(Message, frozen=True):
     proto: ClassVar[Fields] = (field(1, TIME), group(2, field(1, BYTES)), field(3, BYTES))
 
 
+_SET = remembered(ValidatorSet, 16)
+"""Headers one after another carry the same sets: the one that is trusted next to the one that signed."""
+
+
 class ClientHeader(Message, frozen=True):
     """A header for a light client, with the validators that it trusts already."""
 
@@ -227,9 +231,9 @@ class ClientHeader(Message, frozen=True):
 
     proto: ClassVar[Fields] = (
         field(1, message(SignedHeader)),
-        field(2, message(ValidatorSet)),
+        field(2, _SET),
         field(3, message(Height)),
-        field(4, message(ValidatorSet)),
+        field(4, _SET),
     )
 
 

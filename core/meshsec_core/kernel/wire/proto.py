@@ -10,7 +10,7 @@ Source: protobuf.dev/programming-guides/encoding; gogoproto's `nullable = false`
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -110,6 +110,19 @@ def message(kind: type[Message]) -> Kind:
     return Kind(kind.__name__, LENGTH, lambda value: sized(codec.emit(value)), read)
 
 
+def remembered(kind: type[Message], most: int) -> Kind:
+    """Return the kind of an embedded message that comes in the same bytes again and again: the last ones are read once."""
+    inner = message(kind)
+    codec = _codec(kind)
+    decoded = lru_cache(most)(lambda raw: codec.read(raw, 0, len(raw)))
+
+    def read(raw: bytes, at: int, end: int) -> tuple[Message, int]:
+        start, stop = span(raw, at, end)
+        return decoded(raw[start:stop]), stop
+
+    return Kind(inner.name, inner.wire, inner.emit, read)
+
+
 class OneOf:
     """A message that holds exactly one of several messages. Its value is the member itself."""
 
@@ -154,6 +167,8 @@ class OneOf:
 
 class _Row(NamedTuple):
     order: int
+    bit: int
+    """1 << order."""
     where: int | slice
     read: Read
     refused: Any
@@ -184,7 +199,7 @@ class Table:
         where = self.width if row.width is None else slice(self.width, self.width + row.width)
         tag = row.number << 3 | row.kind.wire
         refused = row.kind.default if row.rule is Rule.PLAIN else ALWAYS
-        self._rows[tag] = _Row(order, where, row.kind.read, refused, row.rule is Rule.REPEATED)
+        self._rows[tag] = _Row(order, 1 << order, where, row.kind.read, refused, row.rule is Rule.REPEATED)
         self._writers.append((_writer(varint(tag), row.kind, row.rule), where))
         blank = row.kind.default if row.rule is Rule.PLAIN else None
         if row.rule is Rule.PLAIN and row.kind.default is ALWAYS:
@@ -204,6 +219,7 @@ class Table:
         values = self._blank.copy()
         for place in self._repeated:
             values[place] = []
+        rows = self._rows
         last = -1
         seen = 0
         while at < end:
@@ -212,17 +228,18 @@ class Table:
                 at += 1
             else:
                 tag, at = read_varint(raw, at, end)
-            if tag not in self._rows:
+            row = rows.get(tag)
+            if row is None:
                 raise Rejected(WRONG_TYPE if tag >> 3 in self._numbers else UNKNOWN_FIELD, tag=tag)
-            order, where, read, refused, many = self._rows[tag]
+            order, bit, where, read, refused, many = row
             if order <= last and not (many and order == last):
                 raise Rejected(FIELD_ORDER, field=tag >> 3)
             last = order
-            seen |= 1 << order
+            seen |= bit
             value, at = read(raw, at, end)
             if many:
                 values[where].append(value)
-            elif value == refused:
+            elif refused is not ALWAYS and value == refused:
                 raise Rejected(EXPLICIT_DEFAULT, field=tag >> 3)
             else:
                 values[where] = value

@@ -67,6 +67,8 @@ def read_varint(raw: bytes, at: int, end: int) -> tuple[int, int]:
     Raises:
         Rejected: `wire/truncated`, `wire/padded-varint`, `wire/out-of-range` above 64 bits.
     """
+    if at < end and (digit := raw[at]) < 128:
+        return digit, at + 1
     value = shift = 0
     while at < end:
         digit = raw[at]
@@ -155,6 +157,8 @@ BOOL = Kind("bool", VARINT, _emit_bool, _read_bool, False)
 
 
 def _read_bytes(raw: bytes, at: int, end: int) -> tuple[bytes, int]:
+    if at < end and (size := raw[at]) < 128 and (stop := at + 1 + size) <= end:  # as `span`, for what most fields are
+        return raw[at + 1 : stop], stop
     start, stop = span(raw, at, end)
     return raw[start:stop], stop
 
