@@ -48,7 +48,7 @@ def show(branch: Branch, victim: Chain, height: str, user: str) -> None:
         TxRejected: the client does not believe it.
     """
     client = client_of(victim, branch.origin)
-    header = client_header(branch, _height(branch, height), _trusted(victim, client, branch))
+    header = client_header(branch, _height(branch, height, branch.height), _trusted(victim, client, branch))
     victim.user(user).send(UpdateClient(client, any_encode(HEADER_URL, encode(header))))
 
 
@@ -85,14 +85,15 @@ def report(branch: Branch, victim: Chain, height: str, user: str) -> None:
     Args:
         branch: one side of the fork.
         victim: whose light client could be fooled.
-        height: of the two headers: `first` behind the fork, `latest` of the branch, or a number.
+        height: of the two headers: `first` behind the fork, the `latest` that both sides have, or a number.
         user: who signs.
 
     Raises:
         Rejected: `world/no-client`, `world/no-such-height`, or why the evidence proves nothing.
         TxRejected: the client is not convinced.
     """
-    origin, number = branch.origin, _height(branch, height)
+    origin = branch.origin
+    number = _height(branch, height, min(branch.height, origin.height))
     client = client_of(victim, origin)
     if victim.query("ibc", "client", client_id=client)["status"] != Status.FROZEN:
         trusted = _trusted(victim, client, branch)
@@ -146,10 +147,11 @@ def _trusted(host: Chain, client: str, branch: Branch) -> int:
     return max(below)
 
 
-def _height(branch: Branch, asked: str) -> int:
-    number = {FIRST: branch.base + 1, LATEST: branch.height}.get(asked, int(asked) if asked.isdecimal() else 0)
-    if not branch.base < number <= min(branch.height, 2**62):
-        raise Rejected(NO_HEIGHT, found=asked[:50], expected=f"{branch.base + 1} to {branch.height}, first or latest")
+def _height(branch: Branch, asked: str, latest: int) -> int:
+    first = branch.base + 1
+    number = {FIRST: first, LATEST: latest}.get(asked, int(asked) if asked.isdecimal() else 0)
+    if not first <= number <= latest:
+        raise Rejected(NO_HEIGHT, found=asked[:50], expected=f"{first} to {latest}, first or latest")
     return number
 
 
