@@ -3,15 +3,12 @@
 import pytest
 
 from harness import Chain
-from ibc_events import attribute
 from mesh_faults import double_vote, downtime, evidence_for
-from mesh_rig import Link, MeshRig, account, pair, refused, terms
+from mesh_rig import Link, MeshRig, account, pair, refused
 from meshsec_core.ibc.channel import ChannelCloseInit
-from meshsec_core.kernel.errors import Rejected
 from meshsec_core.security.mesh.consumer.governance import CloseLink, OpenLink, SetMaxCap
 from meshsec_core.security.mesh.consumer.state import CLOSING, LinkParams
 from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT
-from meshsec_core.security.mesh.provider import closing
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
 from meshsec_core.security.mesh.provider.payout import WithdrawRewards
 from meshsec_core.security.mesh.provider.vault import Bond, Unbond
@@ -22,7 +19,8 @@ def start(**more: object) -> tuple[MeshRig, Link]:
     """Alice lends 500 to one validator and 300 to another, bob 200."""
     rig, link = pair(alice=1_000, bob=1_000, **more)  # type: ignore[arg-type]
     osmo = link.provider
-    osmo.send("alice", Bond(1_000), StakeRemote(link.lent, link.validator(0), 500), StakeRemote(link.lent, link.validator(1), 300))
+    first, second = StakeRemote(link.lent, link.validator(0), 500), StakeRemote(link.lent, link.validator(1), 300)
+    osmo.send("alice", Bond(1_000), first, second)
     osmo.send("bob", Bond(1_000), StakeRemote(link.lent, link.validator(0), 200))
     rig.settle()
     return rig, link

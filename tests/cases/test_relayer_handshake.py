@@ -200,7 +200,15 @@ def test_of_several_channels_the_farthest_the_oldest_and_before_them_the_one_use
     second = channels("b", **back)
     assert ids(find_channel(first, second, CONFIG, OPEN, ())) == ("channel-3", "channel-4")
     assert ids(find_channel(first, second, CONFIG, OPEN, ("channel-5",))) == ("channel-5", "channel-6")
+    assert ids(find_channel(first, second, CONFIG, OPEN, ("channel-1",))) == ("channel-3", "channel-4")
+
+
+def test_a_closed_channel_is_served_if_there_is_none_in_its_place() -> None:
+    first = channels("a", channel_1=channel(STATE_CLOSED, "channel-2"))
+    second = channels("b", channel_2=channel(STATE_CLOSED, "channel-1", "probe", "connection-2"))
     assert ids(find_channel(first, second, CONFIG, OPEN, ("channel-1",))) == ("channel-1", "channel-2")
+    first.channels[("probe", "channel-3")] = channel(STATE_INIT, "")
+    assert ids(find_channel(first, second, CONFIG, OPEN, ("channel-1",))) == ("channel-3", "")
 
 
 _BACK = {"channel_2": "channel-1", "channel_4": "channel-3", "channel_6": "channel-5"}

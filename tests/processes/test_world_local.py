@@ -14,7 +14,7 @@ from meshsec_sdk.errors import OutcomeUnknown, TxRejected
 STORIES = Path(__file__).parents[2] / "tools" / "scenarios"
 
 
-@pytest.mark.parametrize("story", ["smoke", "nato", "relayer_outage", "crash", "governance", "byzantine_third"])
+@pytest.mark.parametrize("story", sorted(file.stem for file in STORIES.glob("*.yaml")))
 def test_a_story_comes_out_to_the_unit(story: str) -> None:
     scenario = read(STORIES / f"{story}.yaml")
     with ProcessWorld(scenario.mesh, seed=scenario.seed) as world:

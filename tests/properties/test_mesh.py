@@ -136,7 +136,8 @@ class Play:
     def close(self, link: Link, user: str, amount: int) -> None:
         """Close a link, or bring the news to its other end, or open it again: whatever comes next in its life."""
         borrower, lender = link.consumer, link.provider
-        match borrower.query("mesh/consumer/link", link=link.link).phase, lender.query("mesh/provider/link", link=link.lent).phase:
+        here = borrower.query("mesh/consumer/link", link=link.link)
+        match here.phase, lender.query("mesh/provider/link", link=link.lent).phase:
             case "open", _:
                 govern(borrower, CloseLink(link.link))
             case "closed", "open":

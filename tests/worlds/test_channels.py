@@ -6,8 +6,10 @@ import pytest
 
 from meshes import held, supply, transfer
 from meshsec.world.sim import SimWorld
-from meshsec_core.ibc.channel import ChannelCloseInit
+from meshsec.world.ways import channel_to, denom_of
+from meshsec_core.ibc.channel import ChannelCloseInit, ChannelOpenInit
 from meshsec_core.ibc.echo import Say
+from meshsec_core.kernel.errors import Rejected
 from meshsec_sdk import mesh_yaml
 from meshsec_sdk.errors import TxRejected
 
@@ -72,6 +74,55 @@ def test_relayers_carry_an_ordered_and_an_unordered_channel_between_the_same_por
         here, there = talk(world, "osmosis", ordering), talk(world, "juno", ordering)
         assert (here["said"], here["answered"], there["heard"]) == ("5", "5", "5")
     assert talk(world, "juno", "ORDERED")["last_text"] == "ORDERED 4"
+
+
+def test_coins_and_channels_are_named_by_the_chains_they_lead_to(world: SimWorld) -> None:
+    transfer(world, "osmosis", "juno", 10)
+    world.settle()
+    voucher = denom_of(world.juno, "osmosis/uosmo")
+    assert (world.juno.balance("bob", "osmosis/uosmo"), world.juno.balance("bob", voucher)) == (10, 10)
+    transfer(world, "juno", "axelar", 4, voucher, sender="bob")
+    world.settle()
+    assert world.axelar.balance("bob", "juno/osmosis/uosmo") == 4
+    assert [denom_of(world.juno, text) for text in ("ujuno", voucher)] == ["ujuno", voucher]
+    assert channel_to(world.osmosis, "juno", "echo") == max(
+        echo(world, "osmosis", ordering) for ordering in ("ORDERED", "UNORDERED")
+    )
+    for chain, partner, code in (("osmosis", "axelar", "world/no-channel"), ("osmosis", "atlantis", "world/unknown-chain")):
+        with pytest.raises(Rejected) as refusal:
+            channel_to(world.chain(chain), partner)
+        assert refusal.value.code == code
+
+
+def test_a_channel_that_is_proposed_in_place_of_a_closed_one_is_opened_and_the_old_one_gives_back_what_it_held(
+    world: SimWorld,
+) -> None:
+    """Given words under way on an ordered channel whose end its opener has closed, and a relayer that is killed
+    When alice proposes another channel between the same ports, and the relayer is killed once more
+    Then the words come back, the new channel is open, and both relayer lives serve it
+    """
+    old = echo(world, "juno", "ORDERED")
+    world.relayer("pause")
+    world.juno.user("bob").send(Say(old, "one"), Say(old, "two"))
+    world.juno.user("relayer/main").send(ChannelCloseInit("echo", old))
+    world.crash("relayer")
+    hop = world.juno.query("ibc", "channel", port_id="echo", channel_id=old)["connection_id"]
+    world.juno.user("alice").send(ChannelOpenInit("echo", "ORDER_ORDERED", hop, "echo"))
+    world.relayer("resume")
+    world.settle()
+
+    talks = {each["channel"]: each["conversation"] for each in world.juno.query("echo", "conversations")}
+    assert (talks[old]["said"], talks[old]["timed_out"]) == ("2", "2")
+    assert [end for end in ends(world, "juno") if end[:3] == ("echo", "ORDER_ORDERED", "osmosis-1")] == [
+        ("echo", "ORDER_ORDERED", "osmosis-1", "CLOSED"),
+        ("echo", "ORDER_ORDERED", "osmosis-1", "OPEN"),
+    ]
+    new = max((channel for channel in talks), key=lambda name: int(name.removeprefix("channel-")))
+    for word in ("three", "four"):
+        world.juno.user("bob").send(Say(new, word))
+        world.settle()
+        world.crash("relayer")
+    assert {each["channel"]: each["conversation"]["answered"] for each in world.juno.query("echo", "conversations")}[new] == "2"
 
 
 def test_a_channel_that_its_opener_closes_at_one_end_is_closed_at_the_other_by_the_relayer(world: SimWorld) -> None:

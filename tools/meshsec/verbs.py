@@ -11,8 +11,9 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from meshsec.world import forks
+from meshsec.world import clients, forks
 from meshsec.world.base import Chain, World
+from meshsec.world.ways import channel_to, denom_of
 from meshsec_core.app import MODULES
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.replica.faults import FAULTS, parameters
@@ -57,6 +58,8 @@ class Verb(msgspec.Struct, frozen=True):
         return self.name.rpartition("/")[2]
 
 
+DENOM = "denom"
+"""The field that an amount's coin fills: `100uosmo`."""
 FEE = Param("fee", "amount", "paid to the stakers of the chain", required=False)
 FROM = Param("from", "text", "who signs: `osmosis/alice`, or an actor's name")
 
@@ -96,10 +99,12 @@ def arguments(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in known:
             raise Rejected(UNKNOWN_PARAMETER, verb=verb.name, parameter=name[:100], suggestion=suggestion(name, known))
+    values = {name: _value(known[name], value) for name, value in given.items()}
+    coins = any(isinstance(value, Amount) and value.denom for name, value in values.items() if name != FEE.name)
     for param in verb.params:
-        if param.required and param.name not in given:
+        if param.required and param.name not in given and not (param.name == DENOM and coins):
             raise Rejected(MISSING, verb=verb.name, parameter=param.name, help=param.help)
-    return {name: _value(known[name], value) for name, value in given.items()}
+    return values
 
 
 def in_order(verb: Verb, words: Sequence[str]) -> dict[str, str]:
@@ -121,22 +126,26 @@ def in_order(verb: Verb, words: Sequence[str]) -> dict[str, str]:
 
 
 def spell(verb: Verb, given: Mapping[str, Any], chain: Chain) -> dict[str, Any]:
-    """Spell a message as JSON for a chain; names are left to the chain.
+    """Spell a message as JSON for a chain; names are left to the chain, but for channels and vouchers named by chains.
 
     Raises:
-        Rejected: `verbs/bad-value` if an amount is in a coin that the message does not speak of.
+        Rejected: `verbs/bad-value` if an amount is in a coin that the message does not speak of; `world/no-channel`.
     """
     spelled: dict[str, Any] = {"@type": verb.name}
     for name, value in given.items():
         if name in (FROM.name, FEE.name):
             continue
         if isinstance(value, Amount):
-            names_coin = any(param.name == "denom" for param in verb.params)
+            names_coin = any(param.name == DENOM for param in verb.params)
             if value.denom and names_coin:
-                spelled.setdefault("denom", value.denom)
+                spelled.setdefault(DENOM, denom_of(chain, value.denom))
             elif value.denom not in ("", chain.names.denom):
                 raise Rejected(BAD_VALUE, parameter=name, found=value.denom, expected=chain.names.denom)
             spelled[name] = str(value.units)
+        elif name == DENOM:
+            spelled[name] = denom_of(chain, value)
+        elif name == "channel" and value in chain.world.chains:
+            spelled[name] = channel_to(chain, value, port=verb.name.partition("/")[0])
         else:
             spelled[name] = value
     return spelled
@@ -311,6 +320,12 @@ ACTIONS: tuple[Verb, ...] = (
             Param("amount", "amount", "what it is to hold"),
         ),
         act=lambda w, a: w.set_balance(a["chain"], a["address"], a["amount"].units, a["amount"].denom),
+    ),
+    Verb(
+        "client.create",
+        "Create a light client of one chain on another, by the rules of the relayers: a substitute for one that has died.",
+        (Param("on", "text", "the chain that is to have it"), Param("of", "text", "the chain to follow")),
+        act=lambda w, a: clients.create(w.chain(a["on"]), w.chain(a["of"])),
     ),
     Verb(
         "heal",

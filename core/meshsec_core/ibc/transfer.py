@@ -63,8 +63,8 @@ class Transfer(Msg, frozen=True, tag="transfer/Transfer"):
     channel: str
     denom: Denom
     amount: int
-    receiver: str
-    """Address as the other chain spells it."""
+    receiver: Address
+    """As the other chain spells it."""
     timeout_height: Height = Height()
     """Of the other chain; zero for none."""
     timeout_timestamp: int = 0

@@ -22,9 +22,10 @@ from meshsec_core.kernel.wire.ibc import (
     Height,
     any_decode,
     any_encode,
+    revision_of,
 )
 from meshsec_core.kernel.wire.proto import M, decode, encode
-from meshsec_core.kernel.wire.tendermint import FLAG_COMMIT, Commit, SignedHeader, ValidatorSet
+from meshsec_core.kernel.wire.tendermint import FLAG_COMMIT, Commit, Header, SignedHeader, ValidatorSet
 from meshsec_relayer.engine.answers import ProtoAnswer
 from meshsec_relayer.engine.chain import Chain
 from meshsec_relayer.engine.proofs import listed, stored
@@ -74,14 +75,19 @@ def validator_set(chain: Chain, height: int) -> Task[ValidatorSet]:
 def creation(subject: Chain, params: TrustParams) -> Task[CreateClient]:
     """Make the message that creates a client of a chain from its tip."""
     header = (yield from signed_header(subject, subject.height)).header
+    return creation_at(header, params)
+
+
+def creation_at(header: Header, params: TrustParams) -> CreateClient:
+    """Make the message that creates a client of the chain of a header, from that header."""
     state = ClientState(
-        chain_id=subject.chain_id,
+        chain_id=header.chain_id,
         trust_level=Fraction(params.trust_numerator, params.trust_denominator),
         trusting_period=params.trusting_period,
         unbonding_period=params.unbonding_period,
         max_clock_drift=params.max_clock_drift,
         frozen_height=Height(),
-        latest_height=subject.proof_height(header.height),
+        latest_height=Height(revision_of(header.chain_id), header.height),
         proof_specs=NESTED_SPECS,
     )
     consensus = ConsensusState(header.time, header.app_hash, header.next_validators_hash)

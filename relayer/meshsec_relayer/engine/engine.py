@@ -37,7 +37,7 @@ from meshsec_relayer.engine.meters import Meters
 from meshsec_relayer.engine.packets import CLOSE_EVENTS, PACKET_EVENTS, Entry, end_of
 from meshsec_relayer.engine.path import Path
 from meshsec_relayer.engine.picking import Rules, obstacle
-from meshsec_relayer.engine.tasks import Task, Tasks
+from meshsec_relayer.engine.tasks import Task, Tasks, Until
 from meshsec_relayer.engine.turns import Turns
 from meshsec_relayer.engine.witness import FROZE, LEARNT, Sighting, Witness
 
@@ -160,6 +160,9 @@ class Engine:
                 self._hear(chain, paths, (block.height, event.type, event.attributes))
             elif event.type in CLIENT_EVENTS:
                 _notice_client(chain, paths, event)
+            elif event.type == "channel_open_init":
+                for path in paths:
+                    path.notice_proposal(chain.name, event.attributes)
         for accuser in self.accusers:
             if accuser.consumer is chain:
                 self._notice_faults(accuser, block)
@@ -187,11 +190,14 @@ class Engine:
             self._overheard[chain.name].append(heard)
 
     def _establish(self, path: Path, patience: int) -> Task[None]:
-        yield from path.establish(self.tasks, self.accounts, patience)
-        for chain in (path.a, path.b):
-            overheard, self._overheard[chain.name] = self._overheard[chain.name], []
-            for heard in overheard:
-                self._hear(chain, [other for other in self.paths.values() if chain.name in other.book.chains], heard)
+        """Open what must be open, and again whenever a channel is proposed in place of a closed one."""
+        while True:
+            yield from path.establish(self.tasks, self.accounts, patience)
+            for chain in (path.a, path.b):
+                overheard, self._overheard[chain.name] = self._overheard[chain.name], []
+                for heard in overheard:
+                    self._hear(chain, [other for other in self.paths.values() if chain.name in other.book.chains], heard)
+            yield Until(lambda: path.proposed, f"a proposal of a channel between {path.a.name} and {path.b.name}")
 
     def _note_problem(self, path: Path, refusal: Rejected) -> None:
         path.problem = str(refusal)

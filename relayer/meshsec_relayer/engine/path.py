@@ -43,6 +43,8 @@ class Path:
         """Whether every channel has been opened."""
         self.problem = ""
         """Why it is not ready, after a failure."""
+        self.proposed = False
+        """Whether somebody has proposed a channel in place of one that is closed."""
         self.version = 0
         """Grows whenever something changes that might let a packet move."""
         self._tell = tell
@@ -75,7 +77,7 @@ class Path:
             yield from tasks.both(name, self._take(mine, a, accounts[a.name]), self._take(theirs, b, accounts[b.name]))
             yield from self._refresh(tasks)
         self._remember()
-        self.ready, self.problem = True, ""
+        self.ready, self.problem, self.proposed = True, "", False
         self.version += 1
         self._tell("info", "path-open", path=self.name, channels=len(self.image.channels))
 
@@ -244,15 +246,31 @@ class Path:
             if not all(end.id for end in pair):
                 continue
             ends = {end.chain: (end.port, end.id) for end in pair}
-            first = pair[0]
-            channel = self.book.channels.get((first.chain, first.port, first.id))
-            channel = channel or Channel(ends, ORDERINGS[config.ordering] == ORDER_ORDERED)
-            for end in pair:
-                if end.state == STATE_CLOSED:
-                    channel.closed.setdefault(end.chain, self.book.chains[end.chain].height)
-            self.book.serve(channel)
-            images.append(channel.image(self.a.name, self.b.name))
+            images.append(self._serve(ends, ordered=ORDERINGS[config.ordering] == ORDER_ORDERED))
+        for saved in self.image.channels:  # what is closed may still have packets to give back
+            ends = {self.a.name: (saved.port_a, saved.channel_a), self.b.name: (saved.port_b, saved.channel_b)}
+            known = self._directories[self.a.name].channels.get(ends[self.a.name])
+            if saved not in images and known is not None:
+                images.append(self._serve(ends, ordered=known.ordering == ORDER_ORDERED))
         self.image = PathImage(one.client, other.client, one.id, other.id, tuple(images))
+
+    def _serve(self, ends: dict[str, tuple[str, str]], *, ordered: bool) -> ChannelImage:
+        """Serve a channel from now on, its closed ends noted as the chains have them."""
+        channel = self.book.channels.get((self.a.name, *ends[self.a.name])) or Channel(ends, ordered)
+        for chain, end in ends.items():
+            stored = self._directories[chain].channels.get(end)
+            if stored is not None and stored.state == STATE_CLOSED:
+                channel.closed.setdefault(chain, self.book.chains[chain].height)
+        self.book.serve(channel)
+        return channel.image(self.a.name, self.b.name)
+
+    def notice_proposal(self, chain: str, attributes: Mapping[str, str]) -> None:
+        """See that a channel is proposed between ports of which a channel is closed: it is to be opened like the first one."""
+        ports = (attributes.get("port_id"), attributes.get("counterparty_port_id"))
+        there = self.other(chain).name
+        alike = [channel for channel in self.book.served() if (channel.ends[chain][0], channel.ends[there][0]) == ports]
+        if self.ready and any(channel.closed for channel in alike):
+            self.proposed, self.ready = True, False
 
 
 def _next_block(chain: Chain, height: int) -> Task[None]:

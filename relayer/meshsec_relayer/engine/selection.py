@@ -1,13 +1,14 @@
 """Which of the connections and channels that exist between two chains a relayer goes on with.
 
-The one it has used before, if the chains still confirm it; otherwise the one that has come farthest; among equals the oldest.
+The one it has used before, if the chains still confirm it; otherwise the one that has come farthest; among equals the oldest. A
+closed channel is the last choice, so that one that is proposed in its place is opened.
 Ends match only if each names the other, or one of them does not know the other yet.
 """
 
 from collections.abc import Iterator
 
 from meshsec_core.ibc.channel import ORDERINGS
-from meshsec_core.kernel.wire.ibc import STATE_INIT, Channel
+from meshsec_core.kernel.wire.ibc import STATE_CLOSED, STATE_INIT, Channel
 from meshsec_relayer.config import ChannelConfig
 from meshsec_relayer.engine.directory import Directory
 from meshsec_relayer.engine.handshake import RANK, Connected, Joined
@@ -78,7 +79,7 @@ def find_channel(
     pairs += [
         (none_here, Joined(second.chain.name, other_port, id_, end)) for id_, end in others.items() if end.state == STATE_INIT
     ]
-    return max(pairs, key=lambda pair: (pair[0].id in saved, _far(*pair)), default=(none_here, none_there))
+    return max(pairs, key=lambda pair: (not _closed(*pair), pair[0].id in saved, _far(*pair)), default=(none_here, none_there))
 
 
 def _fitting(
@@ -90,6 +91,10 @@ def _fitting(
         for (bound, name), end in directory.channels.items()
         if (bound, end.counterparty.port_id, end.ordering, end.connection_hops) == (port, other_port, ordering, hops)
     }
+
+
+def _closed(one: Joined, other: Joined) -> bool:
+    return STATE_CLOSED in (one.state, other.state)
 
 
 def _far(one: Connected | Joined, other: Connected | Joined) -> int:

@@ -6,7 +6,7 @@ from meshsec.bench.figure import Figure, busy_seconds, figure
 from meshsec.world.sim import BLOCK_TIME, SimWorld
 from meshsec_core.ibc.transfer import PORT, Transfer
 from meshsec_core.kernel.errors import InvariantViolated
-from meshsec_core.kernel.types import Denom
+from meshsec_core.kernel.types import Address, Denom
 from meshsec_sdk.client import Client
 from meshsec_sdk.wallet import Wallet
 
@@ -46,7 +46,7 @@ def _transfer_channel(world: SimWorld) -> str:
 def _send(world: SimWorld, channel: str, packets: int) -> None:
     with Client(world.osmosis.transport) as client:
         wallet = Wallet.named(client, "alice")
-        receiver = world.juno.user("bob").address
+        receiver = Address(world.juno.user("bob").address)
         for _ in range(packets):
             client.submit(wallet.sign(Transfer(channel, Denom(world.osmosis.names.denom), 1, receiver)))
     world.mine(2)

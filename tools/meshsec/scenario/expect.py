@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from meshsec.world.base import Chain, World
+from meshsec.world.ways import denom_of
 
 _NUMBER = re.compile(r"(-?[0-9][0-9_]*)([a-z][A-Za-z0-9/]*)?")
 
@@ -38,7 +39,8 @@ def _chain(chain: Chain, parts: dict[str, Any]) -> Iterator[Difference]:
         for denom, wanted in coins.items():
             yield from _differ(f"{chain.name}: balance of {who}", wanted, str(chain.balance(who, denom)))
     for denom, wanted in parts.get("supply", {}).items():
-        yield from _differ(f"{chain.name}: supply of {denom}", wanted, chain.query("bank", "supply", denom=denom))
+        found = chain.query("bank", "supply", denom=denom_of(chain, denom))
+        yield from _differ(f"{chain.name}: supply of {denom}", wanted, found)
     for name, wanted in parts.get("validators", {}).items():
         yield from _differ(f"{chain.name}: validator {name}", wanted, chain.find_validator(name))
     for who, wanted in parts.get("vault", {}).items():

@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 
 import msgspec
 
+from meshsec.world.ways import denom_of
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.runtime.module import Msg
@@ -131,9 +132,9 @@ class Chain:
         return int(self.get("/v1/status")["time"])
 
     def balance(self, address: str, denom: str | None = None) -> int:
-        """Return the coins of an address (or development name)."""
+        """Return the coins of an address (or development name); a voucher may be named by its way home, as in `ways`."""
         held = self.get(f"/v1/accounts/{self._address(address)}")["balances"]
-        return int(held.get(denom or self.names.denom, "0"))
+        return int(held.get(denom_of(self, denom) if denom else self.names.denom, "0"))
 
     def query(self, module: str, name: str, **parameters: str) -> Any:
         """Ask a module's view by name."""

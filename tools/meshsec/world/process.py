@@ -180,7 +180,7 @@ class ProcessWorld(World):
 
     def _sequence(self, chain: Chain, order: dict[str, Any]) -> str:
         try:
-            return str(chain.get(f"/v1/accounts/{order['from']}")["next_sequence"])
+            return str(chain.get(f"/v1/accounts/{chain.user(order['from']).address}")["next_sequence"])
         except Rejected as refusal:
             raise TxRejected(refusal.code, refusal.texts) from None
 

@@ -123,8 +123,8 @@ def on_transfer_rewards(ctx: Ctx, link: LinkId, packet: TransferRewards) -> Done
     """Pay rewards to any account of this chain, never more than the provider has been told of.
 
     Raises:
-        Rejected: `mesh/bad-amount`, `mesh/wrong-denom`, `crypto/bad-address`, `bank/reserved-account`, `mesh/unknown-link` for rewards
-            of another provider, `mesh/rewards-exceeded`.
+        Rejected: `mesh/bad-amount`, `mesh/wrong-denom`, `crypto/bad-address`, `bank/reserved-account`, `mesh/unknown-link` for
+            rewards of another provider, `mesh/rewards-exceeded`.
     """
     check_amount(packet.rewards.amount)
     if packet.rewards.denom != ctx.denom:
