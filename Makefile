@@ -26,7 +26,8 @@ format: $(READY)
 
 long: $(READY)
 	MESHSEC_SEEDS=5000 $(BIN)/python -m pytest -n $(WORKERS) tests/properties/test_consensus.py
-	$(BIN)/python tests/mutations.py
+	PYTHONPATH=tests $(BIN)/python -m mutations.named
+	PYTHONPATH=tests $(BIN)/python -m mutations.score
 
 clean:
 	rm -rf $(VENV) .mesh .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

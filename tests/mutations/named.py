@@ -1,8 +1,8 @@
-"""Breaks one rule after another in a copy of the tree and names the test that notices: `python tests/mutations.py [--json]`.
+"""Breaks one rule after another in a copy of the tree and names the test that notices: `python -m mutations.named [--json]`.
 
-The mutations stand in `tests/mutations/*.toml`: a file, a text that occurs in it once, what replaces it, and the tests that must
-not survive that. Exit codes: 0 every mutant was caught, 1 one survived, 2 a mutation no longer fits the code or its tests fail
-without it.
+The mutations stand in the tables beside this file: a file, a text that occurs in it once, what replaces it, and the tests that
+must not survive that. Exit codes: 0 every mutant was caught, 1 one survived, 2 a mutation no longer fits the code or its tests
+fail without it.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
-ROOT = Path(__file__).resolve().parents[1]
-TABLES = Path(__file__).with_suffix("")
+ROOT = Path(__file__).resolve().parents[2]
+TABLES = Path(__file__).parent
 PARTS = ("core", "node", "relayer", "tools", "tests")
 COPIED = (*PARTS, "pyproject.toml")
 PATIENCE_SECONDS = 120
