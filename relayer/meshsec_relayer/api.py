@@ -58,8 +58,8 @@ def build_app(runner: Runner) -> FastAPI:
         """Show what Prometheus asks for."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
-    for name, (_, help_text) in ORDERS.items():
-        app.post(f"/v1/{name}", description=help_text, name=name)(_order(runner, name))
+    for name, order in ORDERS.items():
+        app.post(f"/v1/{name}", description=order.help, name=name)(_order(runner, name))
     return app
 
 

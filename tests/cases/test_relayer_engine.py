@@ -242,7 +242,7 @@ def test_an_order_that_cannot_be_read_is_refused(name: str, body: Any, code: str
 
 
 def test_every_order_has_a_help_text() -> None:
-    assert all(text.endswith(".") for _, text in ORDERS.values())
+    assert all(order.help.endswith(".") for order in ORDERS.values())
 
 
 def test_a_configuration_is_spelled_as_it_is_read(tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ from meshsec_core.ibc.packet import RecvPacket
 from meshsec_core.ibc.timeout import Timeout
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.ibc import Height, Packet, packet_commitment
 from meshsec_relayer.engine.boundary import Drop, Filter, Hold, Image, Pause, Release, Resume, Step
 from meshsec_relayer.engine.cargo import Parcel
 from meshsec_relayer.engine.chain import Chain
 from meshsec_relayer.engine.controls import Controls
-from meshsec_relayer.engine.packets import Book, Channel, Entry, kind_of, packet_id
+from meshsec_relayer.engine.packets import Book, Channel, Entry, News, kind_of, packet_id
 from meshsec_relayer.engine.proofs import Proven
 
 Told = tuple[int, str, Mapping[str, str]]
@@ -50,7 +51,7 @@ class Desk:
 
     def hear(self, chain: Chain, *events: Told) -> None:
         for height, kind, attributes in events:
-            self.book.apply(chain, height, kind, attributes)
+            self.book.apply(chain, News(height, height * SECOND, kind, attributes))
 
     def entry(self, sequence: int) -> Entry:
         return self.book.entries[f"osmosis:probe:channel-0:{sequence}"]
@@ -149,7 +150,7 @@ def test_the_cursor_stays_below_a_channel_that_is_closed_at_one_end_only(desk: D
 def test_an_event_that_cannot_be_read_changes_nothing(desk: Desk, spoilt: dict[str, str]) -> None:
     _, kind, attributes = told(8, "write_acknowledgement", packet(1), **ANSWER)
     with pytest.raises(Rejected) as refused:
-        desk.book.apply(desk.b, 8, kind, dict(attributes) | spoilt)
+        desk.book.apply(desk.b, News(8, 8 * SECOND, kind, dict(attributes) | spoilt))
     assert refused.value.code == "relayer/bad-event"
     assert desk.book.entries == {}
 

@@ -19,6 +19,7 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.replica.faults import FAULTS, parameters
 from meshsec_core.runtime.module import Module, Msg
 from meshsec_core.security.models import MODELS
+from meshsec_relayer.orders import ORDERS
 from meshsec_sdk.located import suggestion
 from meshsec_sdk.quantities import duration
 
@@ -219,7 +220,11 @@ def _target(name: str, what: str) -> tuple[Param, ...]:
 
 
 def _relayer_order(order: str) -> Callable[[World, Mapping[str, Any]], Any]:
-    return lambda world, given: world.relayer(order, dict(given))
+    def give(world: World, given: Mapping[str, Any]) -> Any:
+        parameters = {name: value for name, value in given.items() if name != ONLY.name}
+        return world.relayer(order, parameters, given.get(ONLY.name))
+
+    return give
 
 
 def _fault_verb(kind: str) -> Verb:
@@ -233,11 +238,17 @@ def _fault_verb(kind: str) -> Verb:
     return Verb(f"fault.{kind}", help_text.partition("\n")[0], (*_target("validator", "such as `juno/val-0`"), *takes), act=act)
 
 
-_FILTER = (
-    Param("kind", "text", "what the packet says: `transfer`, `stake`, `slash`…", required=False),
-    Param("chain", "text", "the chain that sent it", required=False),
-    Param("id", "text", "one packet: `chain:port:channel:sequence`", required=False),
-)
+ONLY = Param("relayer", "text", "the one relayer that is meant; all if left out", required=False)
+
+
+def _parameters(kind: type[msgspec.Struct]) -> tuple[Param, ...]:
+    """Return the parameters of a relayer's order, with the help that its fields carry."""
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple(
+        Param(field.name, "text", hints[field.name].__metadata__[0].description, field.required)
+        for field in msgspec.structs.fields(kind)
+    )
+
 
 _BRANCH = _target("branch", "such as `juno~fork`")
 _VICTIM = Param("victim", "text", "the chain that is to believe it, or has believed it")
@@ -337,34 +348,18 @@ ACTIONS: tuple[Verb, ...] = (
         "crash",
         "Kill a chain or the relayers without warning; they start again from what is durable.",
         (
-            Param("target", "text", "a chain's name, or `relayer`"),
+            Param("target", "text", "a chain's name, `relayer`, or one relayer such as `relayer/main`"),
             Param("batch", "text", "before which durable write from now, where that can be told", required=False),
         ),
         act=lambda w, a: w.crash(a["target"], int(a.get("batch", "0"))),
     ),
     *(
-        Verb(f"relayer.{order}", text, (), act=_relayer_order(order))
-        for order, text in {
-            "stop": "Take the relayers away.",
-            "start": "Bring the relayers back, from what is durable.",
-            "pause": "Have the relayers carry nothing.",
-            "resume": "Have the relayers go on.",
-            "clear": "Have the relayers look for everything that is pending.",
-        }.items()
-    ),
-    Verb(
-        "relayer.step",
-        "While the relayers are paused, let so many packet messages through.",
-        (Param("count", "text", "how many; 1 if left out", required=False),),
-        act=lambda w, a: w.relayer("step", dict(a)),
+        Verb(f"relayer.{order}", text, (ONLY,), act=_relayer_order(order))
+        for order, text in {"stop": "Take relayers away.", "start": "Bring relayers back, from what is durable."}.items()
     ),
     *(
-        Verb(f"packets.{order}", text, _FILTER, act=_relayer_order(order))
-        for order, text in {
-            "hold": "Keep matching packets back until they are released.",
-            "release": "Let held packets go.",
-            "drop": "Never carry this packet's next leg.",
-        }.items()
+        Verb(f"{order.about}.{name}", order.help, (*_parameters(order.parameters), ONLY), act=_relayer_order(name))
+        for name, order in ORDERS.items()
     ),
 )
 """What can be done to a mesh besides sending messages."""

@@ -50,6 +50,8 @@ class BlockAnswer(msgspec.Struct, frozen=True):
     results: ResultsAnswer
     events: tuple[EventAnswer, ...]
     """All of them, in order; those of refused transactions are not among them."""
+    time: int = 0
+    """Of its header, nanoseconds."""
     evidence: tuple[bytes, ...] = ()
     """Validators' faults that the block carries the proof of: CometBFT `Evidence` messages."""
 

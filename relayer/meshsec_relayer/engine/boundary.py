@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-IMAGE_VERSION = "1"
+IMAGE_VERSION = "2"
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -53,7 +53,7 @@ class PathImage(msgspec.Struct, frozen=True):
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """Chooses packets; an empty field matches everything."""
+    """Chooses packets; an empty field matches everything, `*` stands for any text."""
 
     id: str = ""
     """Id of one packet: `chain:port:channel:sequence`, named after the end that sent it."""
@@ -64,6 +64,32 @@ class Filter(msgspec.Struct, frozen=True):
     port: str = ""
     channel: str = ""
     leg: Leg | Literal[""] = ""
+
+
+class Delay(msgspec.Struct, frozen=True):
+    """Event: carry matching packets later than they could go, by the clock or the height of the chain that proves them."""
+
+    filter: Filter
+    nanoseconds: int = 0
+    blocks: int = 0
+
+
+class Link(msgspec.Struct, frozen=True):
+    """Event: open clients and a connection between two chains, if they are not open."""
+
+    a: str
+    b: str
+
+
+class OpenChannel(msgspec.Struct, frozen=True):
+    """Event: open a channel between two chains, and whatever it needs, as far as it is not open; chain a proposes."""
+
+    a: str
+    b: str
+    port: str
+    counterparty_port: str
+    ordering: str
+    version: str = ""
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -81,6 +107,11 @@ class Image(msgspec.Struct, frozen=True):
     held: tuple[Filter, ...] = ()
     dropped: tuple[str, ...] = ()
     """`packet id/leg` of what operators have lost on purpose."""
+    delayed: tuple[Delay, ...] = ()
+    duplicated: tuple[Filter, ...] = ()
+    reordered: tuple[Filter, ...] = ()
+    opened: tuple[OpenChannel, ...] = ()
+    """What operators have asked for beside the configuration; empty ports ask for a connection alone."""
 
 
 class Save(msgspec.Struct, frozen=True):
@@ -146,7 +177,7 @@ class Hold(msgspec.Struct, frozen=True):
 
 
 class Release(msgspec.Struct, frozen=True):
-    """Event: undo holds: those with this filter, or all of them for the empty filter."""
+    """Event: undo holds, delays, duplicates and reorders: those with this filter, or all of them for the empty filter."""
 
     filter: Filter = Filter()
 
@@ -157,9 +188,31 @@ class Drop(msgspec.Struct, frozen=True):
     id: str
 
 
+class Duplicate(msgspec.Struct, frozen=True):
+    """Event: deliver matching packets twice."""
+
+    filter: Filter
+
+
+class Reorder(msgspec.Struct, frozen=True):
+    """Event: carry matching packets newest first, where the channel has no order of its own."""
+
+    filter: Filter
+
+
+class UpdateClient(msgspec.Struct, frozen=True):
+    """Event: show the client of one chain on another the newest header."""
+
+    host: str
+    subject: str
+
+
 class Clear(msgspec.Struct, frozen=True):
     """Event: forget what was dropped and given up, and try it all again at once."""
 
 
-Command = Pause | Resume | Step | Hold | Release | Drop | Clear
+Standing = Hold | Release | Delay | Duplicate | Reorder
+"""Orders that hold until they are released."""
+Opening = Link | OpenChannel
+Command = Pause | Resume | Step | Standing | Drop | Clear | Opening | UpdateClient
 Event = Answer | Poll | Command

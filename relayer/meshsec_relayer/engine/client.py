@@ -131,6 +131,8 @@ class LightClient:
         self.trusting_period = 0
         self.stale = True
         """Whether the chain must be asked again what the client knows."""
+        self.wanted = False
+        """Whether somebody has asked for a refresh."""
         self.due_since: int | None = None
         """Since when a refresh has been due, on the relayer's clock."""
         self._refusal = ""
@@ -204,7 +206,7 @@ class LightClient:
         age = max(self.host.time, self.subject.time) - self.time
         if self.stale or self.ailment or not self.trusting_period:
             return False
-        return self.subject.height > self.latest and age * REFRESH_PART >= self.trusting_period
+        return self.subject.height > self.latest and (self.wanted or age * REFRESH_PART >= self.trusting_period)
 
     @property
     def expires_at(self) -> int:
@@ -226,6 +228,7 @@ class LightClient:
         if height <= self.latest and self.latest > self.subject.lowest_provable:
             return self.latest, ()
         self.stale = True  # until all updates have been put together
+        self.wanted = False
         known = Known(self.latest, self.time, self._next_hash)
         headers = yield from self._way(known, max(height, self.subject.height))
         newest = headers[-1].signed_header.header

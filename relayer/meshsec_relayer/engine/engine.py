@@ -4,13 +4,15 @@ Laws: equal events give equal effects; nothing is submitted twice in a way that 
 be lost, or be older than anything that has happened since, without harm.
 """
 
-from collections.abc import Mapping
 from functools import partial
+from typing import Literal
+
+import msgspec
 
 from meshsec_core.kernel.crypto import PrivateKey
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence
-from meshsec_relayer.config import RelayerConfig
+from meshsec_relayer.config import ChannelConfig, PathConfig, RelayerConfig
 from meshsec_relayer.engine.account import Account
 from meshsec_relayer.engine.answers import BlockAnswer, EventAnswer
 from meshsec_relayer.engine.boundary import (
@@ -23,10 +25,13 @@ from meshsec_relayer.engine.boundary import (
     Event,
     Image,
     Level,
+    Link,
     Log,
+    OpenChannel,
     PathImage,
     Poll,
     Save,
+    UpdateClient,
 )
 from meshsec_relayer.engine.chain import Chain, follow, start_polling
 from meshsec_relayer.engine.controls import Controls
@@ -34,7 +39,7 @@ from meshsec_relayer.engine.docket import Docket
 from meshsec_relayer.engine.evidence import Accuser
 from meshsec_relayer.engine.lane import Lane
 from meshsec_relayer.engine.meters import Meters
-from meshsec_relayer.engine.packets import CLOSE_EVENTS, PACKET_EVENTS, Entry, end_of
+from meshsec_relayer.engine.packets import CLOSE_EVENTS, PACKET_EVENTS, Entry, News
 from meshsec_relayer.engine.path import Path
 from meshsec_relayer.engine.picking import Rules, obstacle
 from meshsec_relayer.engine.tasks import Task, Tasks, Until
@@ -44,6 +49,8 @@ from meshsec_relayer.engine.witness import FROZE, LEARNT, Sighting, Witness
 FOREIGN_STORE = "relayer/foreign-store"
 STORE_VERSION = "relayer/store-version"
 UNKNOWN_PACKET = "packet/not-found"
+UNKNOWN_CHAIN = "relayer/unknown-chain"
+NO_PATH = "relayer/path-not-open"
 
 CLIENT_EVENTS = (LEARNT, FROZE, "recover_client")
 
@@ -52,9 +59,6 @@ SAVE_EVERY = 20
 
 REMEMBERED = 500
 """Settled packets whose story is kept for whoever asks."""
-
-Overheard = tuple[int, str, Mapping[str, str]]
-"""(height, event type, attributes) of a channel that is not known yet."""
 
 
 class Engine:
@@ -92,25 +96,37 @@ class Engine:
         """Chain whose blocks tell of the cases, and the cases."""
         self._saved = image
         self._looked_durable: object = None
-        self._overheard: dict[str, list[Overheard]] = {name: [] for name in self.chains}
+        self._overheard: dict[str, list[News]] = {name: [] for name in self.chains}
         self._reverted = False
         self.accounts = {
             name: Account(chain, self._key, self.tasks, partial(self._submitted, name)) for name, chain in self.chains.items()
         }
-        turns = Turns(self.config.id, self.config.peers)
-        rules = Rules(self.config.max_batch_messages, self.config.max_batch_bytes, turns)
         for config in self.config.paths:
-            saved = image.paths.get(config.name, PathImage())
-            path = Path(config, self.chains[config.a], self.chains[config.b], saved, self._tell, self._settle)
-            self.paths[path.name] = path
-            self.tasks.keep(path.name, partial(self._establish, path, turns.patience), partial(self._note_problem, path))
-            for source, target in ((path.a, path.b), (path.b, path.a)):
-                lane = Lane(path, source, self.accounts[target.name], self.tasks, self.controls, rules)
-                self.lanes.append(lane)
-                self.tasks.start(lane.name, lane.run(self.meters, self._tell))
-                self._watch(path, source, self.accounts[target.name], turns.patience)
+            self._serve(config, image)
+        self.opened: list[OpenChannel] = []
+        for command in image.opened:
+            self._open(command)
         for chain in self.chains.values():
             self._follow(chain, image)
+
+    def _serve(self, config: PathConfig, image: Image) -> Path:
+        """Open a path and carry its packets from now on."""
+        turns = Turns(self.config.id, self.config.peers)
+        rules = Rules(self.config.max_batch_messages, self.config.max_batch_bytes, turns)
+        saved = image.paths.get(config.name, PathImage())
+        path = Path(config, self.chains[config.a], self.chains[config.b], saved, self._tell, self._settle)
+        self.paths[path.name] = path
+        self._start_opening(path)
+        for source, target in ((path.a, path.b), (path.b, path.a)):
+            lane = Lane(path, source, self.accounts[target.name], self.tasks, self.controls, rules)
+            self.lanes.append(lane)
+            self.tasks.start(lane.name, lane.run(self.meters, self._tell))
+            self._watch(path, source, self.accounts[target.name], turns.patience)
+        return path
+
+    def _start_opening(self, path: Path) -> None:
+        patience = Turns(self.config.id, self.config.peers).patience
+        self.tasks.keep(path.name, partial(self._establish, path, patience), partial(self._note_problem, path))
 
     def _watch(self, path: Path, source: Chain, account: Account, patience: int) -> None:
         """Look out for faults of one chain's validators, and for lies about it on the other."""
@@ -157,7 +173,7 @@ class Engine:
             path.version += 1
         for event in block.events:
             if event.type in PACKET_EVENTS or event.type in CLOSE_EVENTS:
-                self._hear(chain, paths, (block.height, event.type, event.attributes))
+                self._hear(chain, paths, News(block.height, block.time, event.type, event.attributes))
             elif event.type in CLIENT_EVENTS:
                 _notice_client(chain, paths, event)
             elif event.type == "channel_open_init":
@@ -176,28 +192,27 @@ class Engine:
         except Rejected as refusal:
             self._tell("error", "bad-evidence", chain=accuser.consumer.name, height=block.height, reason=refusal)
 
-    def _hear(self, chain: Chain, paths: list[Path], heard: Overheard) -> None:
-        height, kind, attributes = heard
-        end = (chain.name, *end_of(kind, attributes))
+    def _hear(self, chain: Chain, paths: list[Path], news: News) -> None:
+        end = (chain.name, *news.end)
         for path in paths:
             if end in path.book.channels:
                 try:
-                    path.book.apply(chain, height, kind, attributes)
+                    path.book.apply(chain, news)
                 except Rejected as refusal:
-                    self._tell("error", "bad-event", chain=chain.name, height=height, reason=str(refusal))
+                    self._tell("error", "bad-event", chain=chain.name, height=news.height, reason=str(refusal))
                 return
         if not all(path.ready for path in paths):
-            self._overheard[chain.name].append(heard)
+            self._overheard[chain.name].append(news)
 
     def _establish(self, path: Path, patience: int) -> Task[None]:
-        """Open what must be open, and again whenever a channel is proposed in place of a closed one."""
+        """Open what must be open, and again whenever another channel is wanted."""
         while True:
             yield from path.establish(self.tasks, self.accounts, patience)
             for chain in (path.a, path.b):
                 overheard, self._overheard[chain.name] = self._overheard[chain.name], []
-                for heard in overheard:
-                    self._hear(chain, [other for other in self.paths.values() if chain.name in other.book.chains], heard)
-            yield Until(lambda: path.proposed, f"a proposal of a channel between {path.a.name} and {path.b.name}")
+                for news in overheard:
+                    self._hear(chain, [other for other in self.paths.values() if chain.name in other.book.chains], news)
+            yield Until(lambda: not path.ready, f"another channel between {path.a.name} and {path.b.name} to be wanted")
 
     def _note_problem(self, path: Path, refusal: Rejected) -> None:
         path.problem = str(refusal)
@@ -214,7 +229,7 @@ class Engine:
     def _start_over(self) -> None:
         """A chain has gone back to an earlier state: all that was learnt may be of another universe."""
         self._tell("warning", "chain-reverted")
-        orders = Image(paused=self.controls.paused, held=tuple(self.controls.held))
+        orders = msgspec.structs.replace(self._image(), chains={}, generations={}, cursors={}, paths={}, dropped=())
         self._begin(orders, Tasks(self.tasks.now, self.tasks.numbers))
 
     # What operators tell
@@ -230,8 +245,46 @@ class Engine:
             case Drop(id=name):
                 found = self.find(name)
                 self.controls.drop(command, (found.leg if found is not None else None) or "recv")
+            case Link(a, b):
+                self._open(OpenChannel(a, b, "", "", ""))
+            case OpenChannel():
+                self._open(command)
+            case UpdateClient(host, subject):
+                followed = self._between(host, subject)
+                if followed is None or not followed.ready:
+                    raise Rejected(NO_PATH, host=host[:100], subject=subject[:100])
+                followed.clients[host].wanted = True
+                followed.version += 1
             case _:
                 self.controls.order(command)
+
+    def _open(self, command: OpenChannel) -> None:
+        """Want a path, or a channel on it, beside what the configuration names; what exists already is only served.
+
+        Raises:
+            Rejected: `relayer/unknown-chain`.
+        """
+        for name in (command.a, command.b):
+            if name not in self.chains or command.a == command.b:
+                raise Rejected(UNKNOWN_CHAIN, chain=name[:100], known=", ".join(self.chains))
+        if command not in self.opened:
+            self.opened.append(command)
+        path = self._between(command.a, command.b) or self._serve(PathConfig(command.a, command.b), self._saved)
+        if not command.port:
+            return
+        proposer: Literal["a", "b"] = "a" if command.a == path.a.name else "b"
+        wanted = ChannelConfig(
+            proposer=proposer,
+            port=command.port,
+            counterparty_port=command.counterparty_port,
+            ordering=command.ordering,
+            version=command.version,
+        )
+        path.want(wanted)
+
+    def _between(self, one: str, other: str) -> Path | None:
+        """Return the path between two chains, or None."""
+        return next((path for path in self.paths.values() if {path.a.name, path.b.name} == {one, other}), None)
 
     def find(self, packet: str) -> Entry | None:
         """Return a packet under way by its id, or None."""
@@ -282,7 +335,7 @@ class Engine:
         cursors = [(chain.generation, chain.scanned // SAVE_EVERY) for chain in self.chains.values()]  # rounds down
         quiet = not any(path.book.entries for path in self.paths.values())
         quiet = quiet and not any(docket.waiting for _, docket in self.dockets)
-        looks = (names, cursors, self.controls.version, quiet)
+        looks = (names, cursors, self.controls.version, len(self.opened), quiet)
         if looks != self._looked_durable:
             self._looked_durable = looks
             image = self._image()
@@ -300,13 +353,17 @@ class Engine:
             self.controls.paused,
             tuple(self.controls.held),
             tuple(self.controls.dropped),
+            tuple(self.controls.delayed),
+            tuple(self.controls.duplicated),
+            tuple(self.controls.reordered),
+            tuple(self.opened),
         )
 
     def _cursor(self, chain: Chain) -> int:
         """Return the first block that a new life must read."""
         lows = [path.book.lowest(chain.name) for path in self.paths.values() if chain.name in path.book.chains]
         lows += [docket.lowest for where, docket in self.dockets if where is chain]
-        lows += [heard[0] for heard in self._overheard[chain.name][:1]]
+        lows += [news.height for news in self._overheard[chain.name][:1]]
         return min([chain.scanned + 1] + [low for low in lows if low is not None])
 
     def _submitted(self, chain: str, messages: int) -> None:

@@ -165,7 +165,8 @@ class Lane:
         for item in items:
             message = item.message(found, self.source.proof_height(height))
             if message is not None:
-                messages.append((item, message))
+                twice = isinstance(item, Parcel) and self._controls.duplicates(item.entry, item.leg)
+                messages += [(item, message)] * (2 if twice else 1)
             elif isinstance(item, Parcel):
                 self._nothing_to_tell(item)
         return messages
@@ -199,8 +200,9 @@ class Lane:
     def _settle(self, items: list[Item], outcome: Outcome, updated: bool, meters: Meters, tell: Tell) -> None:
         if not outcome.code:
             self.problem, self._failures = "", 0
+            told: list[Entry] = []
             for item in items:
-                self._arrived(item, outcome, meters)
+                self._arrived(item, outcome, told, meters)
             return
         meters.count("transactions_refused_total", chain=self.target.name, code=outcome.code)
         tell("warning", "refused", lane=self.name, code=outcome.code, messages=len(items), **outcome.facts)
@@ -225,11 +227,12 @@ class Lane:
             else:
                 self._failed(item.entry, item.leg, outcome.code)
 
-    def _arrived(self, item: Item, outcome: Outcome, meters: Meters) -> None:
+    def _arrived(self, item: Item, outcome: Outcome, told: list[Entry], meters: Meters) -> None:
         if isinstance(item, Closing):
             item.channel.closed.setdefault(item.there, outcome.height)
             return
-        mine = any(tells_of(event, item) for event in outcome.events)
+        mine = item.entry not in told and any(tells_of(event, item) for event in outcome.events)
+        told.append(item.entry)
         self._count(_CONFIRMED[item.leg] if mine else "packets_already_relayed_total", item, meters)
         if item.leg == "recv":
             item.entry.received_at = item.entry.received_at or outcome.height

@@ -54,11 +54,14 @@ class Entry:
     target: Chain
     sent_at: int | None = None
     """Height of the source that sent it, once seen."""
+    sent_time: int = 0
+    """Header time of that block, nanoseconds; as is the other one."""
     received_at: int | None = None
     """Height of the target by which it was received, once known."""
     acknowledgement: bytes | None = None
     answered_at: int = 0
     """Height of the target that wrote the acknowledgement."""
+    answered_time: int = 0
     busy: str = ""
     """What is being done with it right now; empty if nothing."""
     attempts: int = 0
@@ -67,7 +70,11 @@ class Entry:
     ready_leg: str = ""
     """The way on which it could go."""
     ready_at: int = 0
-    """Since when it could."""
+    """Since when it could, on the relayer's clock."""
+    ready_time: int = 0
+    """Since when, on the clock of the chain that proves it."""
+    ready_height: int = 0
+    """Since which height of that chain."""
     limit: int = 0
     """Most packets it may share a transaction with, after a refusal; 0 is no limit."""
     failed_leg: str = ""
@@ -96,6 +103,14 @@ class Entry:
         if self.timed_out or self.target.name in self.channel.closed:
             return "timeout"
         return "recv"
+
+    def began(self, leg: Leg) -> tuple[int, int] | None:
+        """Return (height, time) of the block of the proving chain from which a way counts, or None if it has not begun."""
+        if leg == "recv" and self.sent_at is not None:
+            return self.sent_at + 1, self.sent_time
+        if leg == "ack":
+            return self.answered_at + 1, self.answered_time
+        return (self.ready_height, self.ready_time) if self.ready_leg == leg else None
 
     @property
     def timed_out(self) -> bool:
@@ -162,6 +177,21 @@ def end_of(kind: str, attributes: Mapping[str, str]) -> tuple[str, str]:
     return attributes.get(f"packet_{side}_port", ""), attributes.get(f"packet_{side}_channel", "")
 
 
+class News(msgspec.Struct, frozen=True):
+    """An event about a channel, with the block that holds it."""
+
+    height: int
+    time: int
+    """Header time of the block, nanoseconds."""
+    kind: str
+    attributes: Mapping[str, str]
+
+    @property
+    def end(self) -> tuple[str, str]:
+        """The end of the channel on the chain that emitted it: (port, channel)."""
+        return end_of(self.kind, self.attributes)
+
+
 class Book:
     """The packets under way on one path."""
 
@@ -186,13 +216,14 @@ class Book:
                 found.append(channel)
         return tuple(found)
 
-    def apply(self, chain: Chain, height: int, kind: str, attributes: Mapping[str, str]) -> None:
+    def apply(self, chain: Chain, news: News) -> None:
         """Take in one event of a chain about a channel that is served.
 
         Raises:
             Rejected: `relayer/bad-event`; nothing has changed.
         """
-        channel = self.channels[(chain.name, *end_of(kind, attributes))]
+        height, kind, attributes = news.height, news.kind, news.attributes
+        channel = self.channels[(chain.name, *news.end)]
         if kind in CLOSE_EVENTS:
             channel.closed.setdefault(chain.name, height)
             return
@@ -203,7 +234,7 @@ class Book:
         match kind:
             case "send_packet":
                 entry = self._entry(packet, channel, chain, self._other(chain))
-                entry.sent_at = height
+                entry.sent_at, entry.sent_time = height, news.time
                 entry.verified = True
                 entry.story.append(f"sent by {chain.name} in block {height}")
             case "recv_packet":
@@ -214,7 +245,7 @@ class Book:
                 entry = self._entry(packet, channel, self._other(chain), chain)
                 entry.received_at = entry.received_at or height
                 entry.acknowledgement = answered
-                entry.answered_at = height
+                entry.answered_at, entry.answered_time = height, news.time
                 entry.story.append(f"answered by {chain.name} in block {height}")
             case _:
                 found = self.entries.get(packet_id(chain.name, packet))

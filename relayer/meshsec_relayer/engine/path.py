@@ -34,6 +34,8 @@ class Path:
         self.config = config
         self.name = config.name
         self.a, self.b = a, b
+        self.wanted = config.channels
+        """Channels that must exist."""
         self.image = saved
         """What is open, or was when the relayer last knew; ids that the chains confirm are preferred."""
         self.book = Book(a, b, settled)
@@ -43,8 +45,6 @@ class Path:
         """Whether every channel has been opened."""
         self.problem = ""
         """Why it is not ready, after a failure."""
-        self.proposed = False
-        """Whether somebody has proposed a channel in place of one that is closed."""
         self.version = 0
         """Grows whenever something changes that might let a packet move."""
         self._tell = tell
@@ -55,6 +55,12 @@ class Path:
     def other(self, chain: str) -> Chain:
         """Return the chain at the other end."""
         return self.b if chain == self.a.name else self.a
+
+    def want(self, channel: ChannelConfig) -> None:
+        """Want another channel."""
+        if channel not in self.wanted:
+            self.wanted = (*self.wanted, channel)
+            self.ready = False
 
     def establish(self, tasks: Tasks, accounts: Mapping[str, Account], patience: int) -> Task[None]:
         """Find or open clients, connection and channels; done when every channel is open at both ends.
@@ -77,7 +83,7 @@ class Path:
             yield from tasks.both(name, self._take(mine, a, accounts[a.name]), self._take(theirs, b, accounts[b.name]))
             yield from self._refresh(tasks)
         self._remember()
-        self.ready, self.problem, self.proposed = True, "", False
+        self.ready, self.problem = True, ""
         self.version += 1
         self._tell("info", "path-open", path=self.name, channels=len(self.image.channels))
 
@@ -108,7 +114,7 @@ class Path:
         found = find_connection(one, other, (clients[0], clients[1]), self.image.connection_a)
         if found is None:
             return False
-        joined = [self._joined(config, {end.chain: end for end in found}) for config in self.config.channels]
+        joined = [self._joined(config, {end.chain: end for end in found}) for config in self.wanted]
         states = [end.state for end in found] + [end.state for pair in joined for end in pair]
         return all(state == STATE_OPEN for state in states)
 
@@ -195,7 +201,7 @@ class Path:
         step = connection_step(one, other)
         opening = step.host if step is not None and connections[step.host].end is not None else ""
         steps = [] if step is None else [step]
-        for config in self.config.channels:
+        for config in self.wanted:
             first, second = self._joined(config, connections)
             found = channel_step(first, second, Wanted(config.ordering, config.version), connections, opening)
             steps += [] if found is None else [found]
@@ -241,7 +247,7 @@ class Path:
         one, other = self._connected()
         connections = {one.chain: one, other.chain: other}
         images: list[ChannelImage] = []
-        for config in self.config.channels:
+        for config in self.wanted:
             pair = self._joined(config, connections)
             if not all(end.id for end in pair):
                 continue
@@ -270,7 +276,7 @@ class Path:
         there = self.other(chain).name
         alike = [channel for channel in self.book.served() if (channel.ends[chain][0], channel.ends[there][0]) == ports]
         if self.ready and any(channel.closed for channel in alike):
-            self.proposed, self.ready = True, False
+            self.ready = False
 
 
 def _next_block(chain: Chain, height: int) -> Task[None]:

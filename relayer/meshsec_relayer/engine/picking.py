@@ -141,7 +141,7 @@ class Look:
     def parcels(self) -> Iterator[Item]:
         """Yield the packets that can go this way now, by sequence."""
         jammed: list[Channel] = []
-        for entry in sorted(self.path.book.entries.values(), key=lambda entry: entry.packet.sequence):
+        for entry in sorted(self.path.book.entries.values(), key=self._place):
             leg = entry.leg
             if leg is None or lane_of(entry, leg) != (self.source, self.target):
                 if leg == "timeout" and entry.channel.ordered and entry.source is self.source:
@@ -155,15 +155,19 @@ class Look:
             elif entry.channel.ordered:
                 jammed.append(entry.channel)
 
+    def _place(self, entry: Entry) -> int:
+        return -entry.packet.sequence if self.controls.reorders(entry) else entry.packet.sequence
+
     def _can_go(self, item: Parcel) -> bool:
-        entry = item.entry
+        entry, provable = item.entry, item.provable_from <= self.source.height
+        if provable and entry.ready_leg != item.leg:
+            entry.ready_leg, entry.ready_at = item.leg, self.now
+            entry.ready_time, entry.ready_height = self.source.time, self.source.height
         if obstacle(self.path, entry, self.controls) or (item.leg == "recv" and self.source.name in entry.channel.closed):
             return False
-        if item.provable_from > self.source.height:
+        if not provable:
             self.picked.waits_for_block = True
             return False
-        if entry.ready_leg != item.leg:
-            entry.ready_leg, entry.ready_at = item.leg, self.now
         turn = entry.ready_at + self.turns.wait(entry.packet.sequence)
         return self._is_time(max(turn, entry.retry_at if entry.failed_leg == item.leg else 0))
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from meshsec_core.kernel.errors import Rejected
-from meshsec_relayer.engine.boundary import Filter, PathImage
+from meshsec_relayer.engine.boundary import Delay, Filter, PathImage
 from meshsec_relayer.engine.cargo import Parcel
 from meshsec_relayer.engine.engine import UNKNOWN_PACKET, Engine
 from meshsec_relayer.engine.packets import Entry
@@ -71,6 +71,9 @@ class StatusReport(msgspec.Struct, frozen=True):
     pending: int
     """Packets under way."""
     held: tuple[Filter, ...]
+    delayed: tuple[Delay, ...]
+    duplicated: tuple[Filter, ...]
+    reordered: tuple[Filter, ...]
     dropped: tuple[str, ...]
     waits_for: tuple[str, ...]
     """Chains whose next block it waits for."""
@@ -122,6 +125,9 @@ def status(engine: Engine) -> StatusReport:
         {name: _path(path) for name, path in engine.paths.items()},
         sum(len(path.book.entries) for path in engine.paths.values()),
         tuple(engine.controls.held),
+        tuple(engine.controls.delayed),
+        tuple(engine.controls.duplicated),
+        tuple(engine.controls.reordered),
         tuple(engine.controls.dropped),
         engine.waits_for(),
     )

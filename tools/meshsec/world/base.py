@@ -22,6 +22,7 @@ from meshsec_sdk.quantities import duration
 
 UNKNOWN_CHAIN = "world/unknown-chain"
 STUCK = "world/stuck"
+UNKNOWN_RELAYER = "world/unknown-relayer"
 UNKNOWN_VALIDATOR = "world/unknown-validator"
 BAD_DURATION = "world/bad-duration"
 
@@ -263,7 +264,7 @@ class World(ABC):
         """Kill a chain or `relayer` without warning; it starts again from what is durable, without its branches.
 
         Args:
-            target: a chain's short name, or `relayer`.
+            target: a chain's short name, `relayer` for all of them, or `relayer/ID` for one.
             batch: where the world can tell, before which durable write from now the power fails; 0 is at once.
 
         Raises:
@@ -283,8 +284,27 @@ class World(ABC):
         """Let chains make the blocks that somebody waits for."""
 
     @abstractmethod
-    def relayer(self, order: str, body: dict[str, Any] | None = None) -> Any:
-        """Give every relayer an order: `pause`, `resume`, `hold`, `release`, `drop`, `clear`, `status`."""
+    def relayer(self, order: str, body: dict[str, Any] | None = None, only: str | None = None) -> Any:
+        """Give relayers an order (those of `meshsec_relayer.orders`, `stop`, `start` or `status`), and return what each says.
+
+        Args:
+            order: what to do.
+            body: the order's parameters.
+            only: the one relayer that is meant; all by default.
+
+        Raises:
+            Rejected: `world/unknown-relayer`, `relayer/unknown-order`, `codec/malformed`.
+        """
+
+    def _meant(self, only: str | None) -> tuple[str, ...]:
+        """Return the relayers that are meant: one, or all.
+
+        Raises:
+            Rejected: `world/unknown-relayer`.
+        """
+        if only is not None and only not in self.spec.relayers:
+            raise Rejected(UNKNOWN_RELAYER, relayer=only[:100], known=", ".join(self.spec.relayers))
+        return self.spec.relayers if only is None else (only,)
 
     @abstractmethod
     def check_laws(self) -> None:

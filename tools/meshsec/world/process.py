@@ -229,16 +229,17 @@ class ProcessWorld(World):
         """Wait until the relayers have nothing left to do and no chain has a block due."""
         self._mesh().wait()
 
-    def relayer(self, order: str, body: dict[str, Any] | None = None) -> Any:
-        """Give every relayer an order and return what each then says of itself; `stop` takes them away until `start`."""
+    def relayer(self, order: str, body: dict[str, Any] | None = None, only: str | None = None) -> Any:
+        """Give relayers an order and return what each then says of itself; `stop` takes them away until `start`."""
+        meant = {name: self.relayers[name] for name in self._meant(only)}
         if order == "stop":
-            self._keep_away(self.relayers)
+            self._keep_away(meant)
             return {}
         if order == "start":
-            self._bring_back(self.relayers)
+            self._bring_back(meant)
         elif order != "status":
-            return {name: found.order(f"/v1/{order}", body or {}) for name, found in self.relayers.items()}
-        return {name: accepted(*found.get("/v1/status")) for name, found in self.relayers.items()}
+            return {name: found.order(f"/v1/{order}", body or {}) for name, found in meant.items()}
+        return {name: accepted(*found.get("/v1/status")) for name, found in meant.items()}
 
     def _mark(self, relayer: str) -> Path:
         return self.home.away(f"{RELAYER}-{relayer}")
@@ -272,12 +273,14 @@ class ProcessWorld(World):
 
     def crash(self, target: str, batch: int = 0) -> None:  # noqa: ARG002
         """Kill processes by SIGKILL and wait until they serve again; where exactly they die is left to chance."""
-        if target == RELAYER:
-            for name in self.relayers:
+        kind, _, only = target.partition("/")
+        if kind == RELAYER:
+            meant = self._meant(only or None)
+            for name in meant:
                 self._mark(name).unlink(missing_ok=True)
-            self._kill(f"{RELAYER}-{name}" for name in self.relayers)
-            for found in self.relayers.values():
-                found.get("/v1/status")
+            self._kill(f"{RELAYER}-{name}" for name in meant)
+            for name in meant:
+                self.relayers[name].get("/v1/status")
         else:
             chain = self.own_chain(target)
             self._kill((chain.name,))

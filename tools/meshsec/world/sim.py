@@ -33,7 +33,6 @@ PATIENCE = 400
 """Blocks that a wait may take before it is called stuck."""
 STEP = 5 * 86_400 * SECOND
 """Longest jump of the clock between two client updates: below half of the default trusting period of 14 days."""
-UNKNOWN_RELAYER = "world/unknown-relayer"
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -140,17 +139,18 @@ class SimWorld(World):
             self.mine()
         raise Rejected(STUCK, waits="; ".join(line for courier in working for line in _waits(courier))[:1_000])
 
-    def relayer(self, order: str, body: dict[str, Any] | None = None) -> Any:
-        """Give every relayer an order and return what each then says of itself; `stop` takes them away until `start`."""
-        asked = body or {}
-        for name, courier in self.couriers.items():
+    def relayer(self, order: str, body: dict[str, Any] | None = None, only: str | None = None) -> Any:
+        """Give relayers an order and return what each then says of itself; `stop` takes them away until `start`."""
+        asked, meant = body or {}, self._meant(only)
+        for name in meant:
+            courier = self.couriers[name]
             if order == "stop":
                 self._gone[name] = True
             elif order == "start":
                 self._start_relayer(name)
             elif order != "status":
                 courier.order(read_order(order, asked))
-        return {name: codec.plain(reports.status(courier.engine)) for name, courier in self.couriers.items()}
+        return {name: codec.plain(reports.status(self.couriers[name].engine)) for name in meant}
 
     def _present(self) -> list[str]:
         return [name for name in self.couriers if not self._gone[name]]
@@ -165,8 +165,9 @@ class SimWorld(World):
 
     def crash(self, target: str, batch: int = 0) -> None:
         """Cut the power of a chain or of the relayers, and start again from the stored image."""
-        if target == "relayer":
-            for name in self.couriers:
+        kind, _, only = target.partition("/")
+        if kind == "relayer":
+            for name in self._meant(only or None):
                 self._start_relayer(name)
         elif batch:
             self.nodes[self.own_chain(target).name].storage.batches_left = batch - 1
