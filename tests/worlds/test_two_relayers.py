@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from forgery import frozen, lunatic, show
 from meshsec_core.ibc.transfer import Transfer
 from meshsec_core.kernel.types import SECOND, Denom
 from meshsec_relayer.courier import Courier
@@ -156,3 +157,31 @@ def test_two_relayers_keep_clients_alive_with_the_updates_of_one(both: Both) -> 
         both.look()
         both.settle()
     assert both.told()["ibc/UpdateClient"] - before == 12
+
+
+@pytest.mark.parametrize("away", PEERS)
+def test_a_lie_to_a_client_is_answered_by_one_relayer_even_if_the_other_is_away(both: Both, away: str) -> None:
+    rig = both.rig
+    both.rig.mine(5)
+    show(rig, lunatic(rig))
+    both.kill(away)
+    both.settle()
+    assert frozen(rig)
+    both.start(away)
+    both.settle()
+    assert rig.refusals("juno") == []
+
+
+def test_a_lie_to_a_client_is_answered_once(both: Both) -> None:
+    both.rig.mine(5)
+    show(both.rig, lunatic(both.rig))
+    both.settle()
+    found = [courier.engine.meters.counters.get("client_misbehaviours_submitted_total", {}) for courier in both.alive.values()]
+    assert [sum(counts.values()) for counts in found] == [1, 0]
+
+
+def test_a_true_header_from_the_other_relayer_is_compared_without_delay(both: Both) -> None:
+    transfer(both.rig)
+    for _ in range(5):
+        both.look()
+    assert both.alive["two"].engine.idle

@@ -17,8 +17,8 @@ class Case(Generic[T]):
 
     seen_at: int
     about: T
-    retry_at: int
-    """Time before which it is not tried."""
+    retry_at: int = 0
+    """Time before which it is not tried again."""
     attempts: int = 0
 
 
@@ -26,7 +26,7 @@ class Docket(Generic[T]):
     """The open cases of one kind on one chain, oldest first.
 
     Args:
-        patience: nanoseconds to leave a new case to somebody else.
+        patience: nanoseconds to leave a case to somebody else.
     """
 
     def __init__(self, tasks: Tasks, controls: Controls, patience: int = 0) -> None:
@@ -37,7 +37,12 @@ class Docket(Generic[T]):
 
     def open(self, seen_at: int, about: T) -> None:
         """Take a case that a block of this height tells of."""
-        self._cases.append(Case(seen_at, about, self._tasks.now + self._patience))
+        self._cases.append(Case(seen_at, about))
+
+    def leave_to_others(self) -> Task[None]:
+        """Wait as long as somebody else would need to close a case."""
+        if self._patience:
+            yield from self._tasks.rest(self._patience, "another relayer to tell")
 
     @property
     def waiting(self) -> bool:

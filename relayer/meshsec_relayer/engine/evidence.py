@@ -44,6 +44,7 @@ class Accuser:
         told = {"consumer": self.consumer.name, "provider": self._account.chain.name}
 
         def accuse(evidence: DuplicateVoteEvidence) -> Task[None]:
+            yield from self.docket.leave_to_others()
             code = yield from self._accuse(evidence)
             if code not in ("", FAULT_CHARGED):
                 raise Rejected(code)

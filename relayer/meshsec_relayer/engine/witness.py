@@ -30,7 +30,7 @@ from meshsec_core.runtime.tx import Tx
 from meshsec_relayer.engine.account import Account
 from meshsec_relayer.engine.answers import BlockAnswer, EventAnswer, TransactionsAnswer
 from meshsec_relayer.engine.boundary import Request
-from meshsec_relayer.engine.client import LightClient, Past, signed_header, unwrap, validator_set
+from meshsec_relayer.engine.client import CLIENT_FROZEN, LightClient, Past, signed_header, unwrap, validator_set
 from meshsec_relayer.engine.docket import Docket
 from meshsec_relayer.engine.meters import Meters
 from meshsec_relayer.engine.path import Path, Tell
@@ -108,6 +108,8 @@ class Witness:
         if not false and sighting.height is not None:
             tell("error", "client-contradicts", host=self.host.name, client=client.id, height=sighting.height)
             raise Rejected(NO_HEADER, chain=self.host.name, block=sighting.block)
+        if false:
+            yield from self.docket.leave_to_others()
         for header in false:
             height = header.signed_header.header.height
             tell("error", "misbehaviour", chain=self.subject.name, host=self.host.name, client=client.id, height=height)
@@ -157,6 +159,12 @@ class Witness:
             Rejected: the client was not convinced.
         """
         past = yield from client.past_header(min(false.signed_header.header.height, self.subject.height))
+        try:
+            yield from client.read()
+        except Rejected as refusal:
+            if refusal.code == CLIENT_FROZEN:
+                return past
+            raise
         if past.updates:
             yield from self._account.submit(past.updates)
         accusation = any_encode(MISBEHAVIOUR_URL, encode(ClientMisbehaviour(false, past.header)))
