@@ -16,7 +16,7 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.replica.chain import Tip, seal
 from meshsec_core.replica.events import Fire, Timer
 from meshsec_core.replica.history import log_row
-from meshsec_core.replica.replica import UNKNOWN_VALIDATOR
+from meshsec_core.replica.network import UNKNOWN_VALIDATOR
 from meshsec_core.replica.storage import MemoryStorage, Storage, Table, Write, height_key
 
 OWN = (Table.GUARDS, Table.WAL)

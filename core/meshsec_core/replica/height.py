@@ -20,7 +20,7 @@ from meshsec_core.replica.chain import MILLISECOND, Tip, seal
 from meshsec_core.replica.events import ARRIVAL, Deliver, SetTimer, Timer
 from meshsec_core.replica.events import Proposed as Message
 from meshsec_core.replica.faults import DOUBLE_SIGN
-from meshsec_core.replica.quorum import Groups, hears
+from meshsec_core.replica.network import Network
 from meshsec_core.replica.voter import Voter
 
 STEPS = {PREVOTE: STEP_PREVOTE, PRECOMMIT: STEP_PRECOMMIT}
@@ -46,6 +46,7 @@ class Height:
         build: Callable[[Voter], Block],
         accepts: Callable[[Block], bool],
         verify: Verify,
+        network: Network,
     ) -> None:
         self.tip = tip
         self.number = tip.height + 1
@@ -56,13 +57,13 @@ class Height:
         self._build = build
         self._accepts = accepts
         self._verify = verify
+        self._network = network
         self._verdicts: dict[BlockId, bool] = {}
         self._said: list[Said] = []
         self._held: dict[int, None] = {}
         """Numbers of what slow validators said and nobody else has heard yet."""
         self._rivals: dict[int, None] = {}
         """Numbers of proposals that are not the first of their round."""
-        self.groups: Groups = {}
         self.now = 0
         self.blocks: dict[BlockId, Block] = {}
         self._sealed: dict[Block, tuple[BlockId, bytes]] = {}
@@ -78,7 +79,9 @@ class Height:
     # inputs
 
     def join(self, voter: Voter) -> None:
-        """Let a voter take part: it starts, and hears what has been said at this height."""
+        """Let a voter of this height take part: it starts, and hears what has been said."""
+        if voter.address not in self._by_address:
+            return
         voter.state = State(self.tip.validators, self.tip.validators.index_of(voter.address))
         voter.missed = list(range(len(self._said)))
         self._feed(voter, Start())
@@ -117,7 +120,7 @@ class Height:
             if voter.state is None or not voter.conduct.up or not voter.missed:
                 continue
             heard = voter.missed
-            if self._held or self.groups:
+            if self._held or not self._network.whole:
                 heard = [number for number in heard if self._reaches(number, voter)]
             voter.missed = [number for number in voter.missed if number not in heard] if len(heard) < len(voter.missed) else []
             for number in self._as_heard(voter, heard):
@@ -129,10 +132,6 @@ class Height:
     def round(self) -> int:
         """The latest round that a voter is in; -1 before anyone is."""
         return max((voter.state.round for voter in self._voters if voter.state is not None), default=-1)
-
-    def is_member(self, voter: Voter) -> bool:
-        """Tell whether a voter votes at this height."""
-        return voter.address in self._by_address
 
     def take_wave(self) -> tuple[Deliver | None, list[SetTimer]]:
         """Return what was said and scheduled since the last call."""
@@ -170,7 +169,7 @@ class Height:
 
     def _reaches(self, number: int, hearer: Voter) -> bool:
         speaker = self._said[number].speaker
-        return speaker == hearer.address or (number not in self._held and hears(self.groups, speaker, hearer.address))
+        return speaker == hearer.address or (number not in self._held and self._network.hears(speaker, hearer.address))
 
     def _as_heard(self, voter: Voter, numbers: list[int]) -> list[int]:
         """Let every other validator hear rival proposals first: the best that a double proposer can do to split the vote."""

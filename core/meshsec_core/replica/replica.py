@@ -4,7 +4,7 @@ A wave is what voters sign in answer to one event. Its guards and its messages b
 hears it, so a crash at any instruction loses no lock and lets nobody sign twice: the height in progress is replayed from the log.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -26,8 +26,8 @@ from meshsec_core.replica.faults import read_fault
 from meshsec_core.replica.height import Height
 from meshsec_core.replica.history import BASE, History, commit_rows, log_row, read_log, tip_rows
 from meshsec_core.replica.mempool import Mempool
+from meshsec_core.replica.network import Network
 from meshsec_core.replica.pool import EvidencePool
-from meshsec_core.replica.quorum import Groups, strongest_group, want_of_voters
 from meshsec_core.replica.storage import CORRUPT, Storage, Table, Write, height_key
 from meshsec_core.replica.voter import Voter
 from meshsec_core.runtime.genesis import Genesis
@@ -35,8 +35,6 @@ from meshsec_core.runtime.module import Machine, View
 from meshsec_core.security.model import SecurityModel
 
 OTHER_GENESIS = "storage/other-genesis"
-UNKNOWN_VALIDATOR = "dev/unknown-validator"
-BAD_PARTITION = "dev/bad-partition"
 
 MANY_ROUNDS = 10
 """From this round on a height in progress is a reason not to be ready."""
@@ -62,10 +60,10 @@ class Replica:
         self._mempool = Mempool(app)
         self._pool = EvidencePool(storage, app.machine.verify, self.history.validators, self._time_of, self.history.signed_header)
         self._height: Height | None = None
-        self._groups: Groups = {}
         self._logged = 0
         self._proof_due = 0
         self.voters = tuple(Voter(name, key, _last_signed(storage, key)) for name, key in sorted(keys.items()))
+        self._network = Network(self.voters)
 
     @classmethod
     def open(
@@ -130,13 +128,16 @@ class Replica:
 
     def handle(self, event: Event, now: int) -> list[Effect]:
         """Apply one event at a logical time; return what must follow, in order. Late and duplicate events change nothing."""
-        if self.halted is not None:
-            return [Halted(self.halted)]
-        try:
-            return self._handle(event, now)
-        except InvariantViolated as bug:
-            self.halted = str(bug)
-            return [Halted(self.halted)]
+        return self._or_halt(lambda: self._handle(event, now))
+
+    def _or_halt(self, act: Callable[[], list[Effect]]) -> list[Effect]:
+        """Do something, or nothing any more once a bug of ours has shown."""
+        if self.halted is None:
+            try:
+                return act()
+            except InvariantViolated as bug:
+                self.halted = str(bug)
+        return [Halted(self.halted)]
 
     def _handle(self, event: Event, now: int) -> list[Effect]:
         entry: Fire | None = None
@@ -168,7 +169,7 @@ class Replica:
             Rejected: `dev/unknown-fault`, `dev/bad-fault`, `dev/unknown-validator`; nothing changes.
         """
         fault = read_fault(kind, parameters)
-        self._voter(validator).misbehave(kind, fault, self._tip.height + 1)
+        self._network.find(validator).misbehave(kind, fault, self._tip.height + 1)
 
     def partition(self, groups: Sequence[Sequence[str]]) -> list[Effect]:
         """Let messages pass only inside groups of validators, until `heal` or a restart; whoever is in none forms a last group.
@@ -176,13 +177,8 @@ class Replica:
         Raises:
             Rejected: `dev/unknown-validator`, `dev/bad-partition` if somebody is in two groups; nothing changes.
         """
-        members: dict[bytes, int] = {}
-        for number, names in enumerate(groups):
-            for name in names:
-                if members.setdefault(self._voter(name).address, number) != number:
-                    raise Rejected(BAD_PARTITION, validator=name, reason="in two groups")
-        self._groups = members
-        return self._regroup()
+        self._network.split(groups)
+        return self._or_halt(self._spread)
 
     def heal(self, validator: str | None = None) -> list[Effect]:
         """End the faults of one validator, or all faults and the partition; everybody hears what was missed.
@@ -190,39 +186,32 @@ class Replica:
         Raises:
             Rejected: `dev/unknown-validator`.
         """
-        chosen = self.voters if validator is None else (self._voter(validator),)
-        if validator is None:
-            self._groups = {}
+        chosen = self.voters if validator is None else (self._network.find(validator),)
+        revived = [voter for voter in chosen if not voter.conduct.up]
         for voter in chosen:
-            revived = not voter.conduct.up
             voter.heal()
-            if self._height is not None:
-                self._height.release(voter.address)
-                if revived and self._height.is_member(voter):
-                    self._height.join(voter)
-        return self._regroup()
+        if validator is None:
+            self._network.split(())
+        return self._or_halt(lambda: self._spread(chosen, revived))
 
-    def _regroup(self) -> list[Effect]:
-        if self._height is None or self.halted is not None:
+    def _spread(self, healed: Sequence[Voter] = (), revived: Sequence[Voter] = ()) -> list[Effect]:
+        height = self._height
+        if height is None:
             return []
-        self._height.groups = self._groups
-        self._height.spread()
+        for voter in healed:
+            height.release(voter.address)
+        for voter in revived:
+            height.join(voter)
+        height.spread()
         return self._flush(None)
-
-    def _voter(self, name: str) -> Voter:
-        for voter in self.voters:
-            if voter.name == name:
-                return voter
-        raise Rejected(UNKNOWN_VALIDATOR, validator=name, known=", ".join(voter.name for voter in self.voters))
 
     # the height in progress
 
     def _begin(self, now: int) -> None:
         tip = self._tip
         members = tuple(voter for voter in self.voters if tip.validators.index_of(voter.address) is not None)
-        self._height = Height(tip, members, self._build, self._accepts, self.machine.verify)
+        self._height = Height(tip, members, self._build, self._accepts, self.machine.verify, self._network)
         self._height.now = now
-        self._height.groups = self._groups
         for voter in members:
             voter.turn(self._height.number)
             if voter.conduct.up:
@@ -344,14 +333,13 @@ class Replica:
 
     def voting_power(self) -> tuple[int, int]:
         """Return (power of the strongest group of hosted validators that are up, total power) of the next set."""
-        members = self._tip.validators
-        return strongest_group(members, self.voters, self._groups)[1], members.total_power
+        return self._network.strongest(self._tip.validators)[1], self._tip.validators.total_power
 
     def reasons(self) -> list[str]:
         """Say why no block is made; empty if consensus can go on."""
         if self.halted is not None:
             return [f"halted: {self.halted}"]
-        found = [want_of_voters(self._tip.validators, self.voters, self._groups)]
+        found = [self._network.want(self._tip.validators)]
         if self._height is not None and self._height.round >= MANY_ROUNDS:
             found.append(f"height {self._height.number} is in round {self._height.round} and not decided")
         return [reason for reason in found if reason]

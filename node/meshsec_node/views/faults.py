@@ -7,7 +7,7 @@ import msgspec
 
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.replica.faults import BAD_FAULT, parameters
-from meshsec_core.replica.replica import UNKNOWN_VALIDATOR
+from meshsec_core.replica.network import UNKNOWN_VALIDATOR
 from meshsec_node.views.routes import Node, Reply, Request
 from meshsec_sdk.problems import read_body
 from meshsec_sdk.quantities import duration
