@@ -68,6 +68,7 @@ def test_durations_and_accounts_are_written_as_people_write_them() -> None:
         ("slow", "juno/val-0", {"delay": "soon"}, "dev/bad-fault"),
         ("slow", "juno/val-0", {"delay": "-5s"}, "dev/bad-fault"),
         ("slow", "juno/val-0", {"dalay": "5s"}, "dev/bad-fault"),
+        ("censor", "juno/val-0", {"address": "alcie"}, "dev/bad-fault"),
     ],
 )
 def test_what_no_world_can_order_is_refused_and_changes_nothing(kind: str, target: str, given: dict[str, str], code: str) -> None:

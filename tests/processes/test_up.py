@@ -155,6 +155,11 @@ def test_every_verb_that_moves_or_breaks_a_mesh_works_while_it_is_up(mesh: Path)
     }
     verb(mesh, "fault", "down", "juno/val-3")
     verb(mesh, "heal", "juno/val-3")
+    verb(mesh, "fault", "slow", "juno/val-3", "delay=5ms")
+    verb(mesh, "fault", "partition", "juno", "val-0,val-1|val-2,val-3")
+    (problem,) = verb(mesh, "status")["chains"]["juno"]["problems"]
+    assert problem.endswith("more than two thirds are needed; cut off: val-2 (100000000), val-3 (100000000)")
+    verb(mesh, "heal")
     verb(mesh, "relayer", "pause")
     paused = verb(mesh, "status")["relayers"]["main"]
     assert paused == {"idle": True, "paused": True, "pending": "0", "problems": []}

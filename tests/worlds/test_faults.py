@@ -1,8 +1,10 @@
 """Single validators that misbehave, and the network between them: what each fault does, and what it cannot do."""
 
 from collections import deque
+from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
@@ -12,6 +14,7 @@ from meshsec_core.replica.events import Deliver, Persist, Tick
 from meshsec_core.replica.faults import FAULTS, parameters, read_fault
 from meshsec_core.replica.storage import Table
 from meshsec_sdk import names
+from meshsec_sdk.mesh_file import ValidatorSpec, topology
 from one_chain import Rig
 
 NAMES = ("val-0", "val-1", "val-2", "val-3")
@@ -276,6 +279,30 @@ def test_a_chain_without_a_group_of_more_than_two_thirds_halts_says_why_and_goes
     rig.blocks(2)
     assert rig.chain.reasons() == []
     assert rig.signed(rig.replica.height) == dict.fromkeys(NAMES, FLAG_COMMIT)
+
+
+def test_a_chain_is_ready_exactly_if_it_makes_a_block_and_after_heal_it_always_does() -> None:
+    """Given seven unequal validators, some of them down and the others cut into groups by chance, a hundred times"""
+    first, second = topology("pair").chains
+    members = tuple(ValidatorSpec(f"val-{index}", power) for index, power in enumerate((40, 30, 25, 20, 15, 10, 10)))
+    rig = Rig(replace(topology("pair"), chains=(replace(first, validators=members), second)))
+    rig.blocks(1)
+    random, halts = Random(5), 0
+    for _ in range(100):
+        for voter in rig.replica.voters:
+            if random.random() < 0.1:
+                rig.replica.fault("down", voter.name)
+        sides = {voter.name: random.choice((0, 0, 0, 0, 0, 1, 2)) for voter in rig.replica.voters}
+        rig.chain.partition([[name for name, side in sides.items() if side == number] for number in range(3)])
+        ready = rig.chain.reasons() == []
+        rig.now += SECOND
+        assert rig.chain.make_block(rig.now) == ready
+        halts += not ready
+        rig.chain.heal()
+        rig.now += 20 * SECOND
+        rig.blocks(1)
+        assert rig.chain.reasons() == []
+    assert 20 < halts < 80
 
 
 def test_healing_one_validator_leaves_the_network_cut() -> None:

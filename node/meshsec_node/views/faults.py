@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from meshsec_core.kernel.crypto import bech32_decode
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.replica.faults import BAD_FAULT, parameters
 from meshsec_core.replica.network import UNKNOWN_VALIDATOR
@@ -75,9 +76,19 @@ def _typed(node: Node, kind: str, given: dict[str, Any]) -> dict[str, Any]:
             case "duration" | "signed duration":
                 found[name] = _nanoseconds(kind, name, text)
             case "account":
-                found[name] = node.aliases.address(text)
+                found[name] = _account(node, kind, name, text)
             case _:
                 found[name] = value
+    return found
+
+
+def _account(node: Node, kind: str, name: str, text: str) -> str:
+    found = node.aliases.address(text)
+    try:
+        bech32_decode(node.aliases.chain.prefix, found)
+    except Rejected:
+        expected = f"an address such as {node.aliases.chain.prefix}1…, or a name such as alice"
+        raise Rejected(BAD_FAULT, fault=kind, parameter=name, found=text[:100], expected=expected) from None
     return found
 
 
