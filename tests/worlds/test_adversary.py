@@ -1,5 +1,6 @@
 """A chain under random faults of the registry on less than a third of its power: no fork, blocks all the time, everybody back."""
 
+import os
 from collections.abc import Sequence
 from random import Random
 from typing import Any
@@ -16,6 +17,9 @@ from meshsec_core.replica.faults import FAULTS
 from meshsec_core.replica.history import read_log
 from meshsec_core.replica.storage import Table, Write
 from meshsec_sdk.mesh_file import MeshSpec, ValidatorSpec, topology
+
+SEEDS = int(os.environ.get("MESHSEC_SEEDS", "200")) // 40  # down
+"""How many adversaries are tried; `make long` tries more."""
 
 POWERS = (400, 300, 250, 200, 150, 100, 100)
 """In million base units; double signers among them are tombstoned and leave."""
@@ -149,7 +153,7 @@ def suffer(seed: int, steps: int, monkeypatch: pytest.MonkeyPatch) -> str:
         return world.digest()
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_less_than_a_third_of_any_faults_makes_no_fork_and_stops_no_block(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     suffer(seed, 60, monkeypatch)
 
