@@ -119,10 +119,10 @@ class Height:
         for voter in self._voters:
             if voter.state is None or not voter.conduct.up or not voter.missed:
                 continue
-            heard = voter.missed
+            heard, voter.missed = voter.missed, []
             if self._held or not self._network.whole:
+                voter.missed = [number for number in heard if not self._reaches(number, voter)]
                 heard = [number for number in heard if self._reaches(number, voter)]
-            voter.missed = [number for number in voter.missed if number not in heard] if len(heard) < len(voter.missed) else []
             for number in self._as_heard(voter, heard):
                 self._feed(voter, self._said[number].event)
 
