@@ -6,11 +6,13 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
+from meshsec_core.consensus.votes import NO_BLOCK
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
+from meshsec_core.kernel.wire.hashes import vote_sign_bytes
 from meshsec_core.kernel.wire.tendermint import FLAG_ABSENT, FLAG_COMMIT, PRECOMMIT, PREVOTE
 from meshsec_core.modules.staking.state import get_validator
-from meshsec_core.replica.events import Deliver, Persist, Tick
+from meshsec_core.replica.events import Deliver, Fire, Persist, SetTimer, Tick, Timer
 from meshsec_core.replica.faults import FAULTS, parameters, read_fault
 from meshsec_core.replica.storage import Table
 from meshsec_sdk import names
@@ -250,6 +252,45 @@ def test_an_amnesiac_holds_no_lock_after_its_precommit() -> None:
     states = {voter.name: voter.state for voter in rig.replica.voters if voter.state is not None}
     assert {name: state.locked_round for name, state in states.items()} == {"val-0": 0, "val-1": 0, "val-2": 0, "val-3": -1}
     assert {name: state.valid_block is None for name, state in states.items() if name == "val-3"} == {"val-3": True}
+
+
+def test_an_amnesiac_votes_for_another_block_in_a_later_round_and_those_who_remember_do_not() -> None:
+    """Given everybody precommitted a block in round 0, and an adversary with three of the keys shows precommits for nil instead
+    When it is the amnesiac's turn in round 1
+    Then it proposes and prevotes another block, and the honest ones, who are locked, prevote nil
+    """
+    rig = Rig()
+    rig.blocks(2)
+    members = rig.replica.tip.validators
+    forgetful = next(voter for voter in rig.replica.voters if voter.address == members.at_round(1).proposer.address)
+    rig.replica.fault("amnesia", forgetful.name)
+    now = rig.now + SECOND
+
+    def answer(event: Tick | Deliver | Fire) -> tuple[list[Deliver], list[Timer]]:
+        effects = rig.replica.handle(event, now)
+        return [found for found in effects if isinstance(found, Deliver)], [
+            found.timer for found in effects if isinstance(found, SetTimer)
+        ]
+
+    (proposal,), _ = answer(Tick())
+    (prevotes,), _ = answer(proposal)
+    (precommits,), _ = answer(prevotes)
+    assert {vote.block_id for vote in precommits.votes} == {proposal.proposals[0].proposal.block_id}
+    nil = [replace(vote, block_id=NO_BLOCK) for vote in precommits.votes[:3]]
+    keys = {voter.address: voter.key for voter in rig.replica.voters}
+    signed = tuple(
+        replace(vote, signature=keys[vote.address].sign(vote_sign_bytes("osmosis-1", PRECOMMIT, 3, 0, None, vote.time)))
+        for vote in nil
+    )
+    _, patience = answer(Deliver((), signed))
+    said = [wave for timer in patience for wave in answer(Fire(timer))[0]]
+    (again,) = [wave for wave in said if wave.proposals]
+    (prevotes,), _ = answer(again)
+    other = again.proposals[0].proposal.block_id
+    assert (again.proposals[0].proposal.round, other == proposal.proposals[0].proposal.block_id) == (1, False)
+    assert {vote.address: vote.block_id for vote in prevotes.votes} == {
+        voter.address: other if voter is forgetful else NO_BLOCK for voter in rig.replica.voters
+    }
 
 
 def test_a_minority_that_is_cut_off_misses_blocks_and_signs_again_after_heal() -> None:
