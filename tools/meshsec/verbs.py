@@ -252,9 +252,7 @@ def _parameters(kind: type[msgspec.Struct]) -> tuple[Param, ...]:
 
 _BRANCH = _target("branch", "such as `juno~fork`")
 _VICTIM = Param("victim", "text", "the chain that is to believe it, or has believed it")
-_HEIGHT = Param(
-    "height", "text", "`first` behind the fork, `latest` of the branch, or a number; latest if left out", required=False
-)
+_HEIGHT = Param("height", "text", "`first` behind the fork, `latest`, or a number; latest if left out", required=False)
 _SIGNER = Param("signer", "text", "the user who signs; `erin` if left out", required=False)
 
 

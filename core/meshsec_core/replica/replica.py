@@ -41,7 +41,7 @@ MANY_ROUNDS = 10
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
-SILENT_EVENTS = frozenset({"mint", "rewards"})
+SILENT_EVENTS = frozenset({"mint", "rewards", "slashing/missed"})
 """Events of every block; all others make a further block worth while, so that what they announce can be proven."""
 
 
