@@ -393,7 +393,8 @@ class World(ABC):
             TxRejected: the giver has less.
         """
         place = self.chain(chain)
-        said = place.post("/v1/dev/set-balance", {"address": address, "amount": str(amount), "denom": denom})
+        coin = denom_of(place, denom) if denom else ""
+        said = place.post("/v1/dev/set-balance", {"address": address, "amount": str(amount), "denom": coin})
         self.mine()
         if "hash" in said and (receipt := place.get(f"/v1/txs/{said['hash']}"))["code"]:
             raise TxRejected(receipt["code"], receipt["facts"])
