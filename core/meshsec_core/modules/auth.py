@@ -3,6 +3,8 @@
 Law: a signed transaction takes effect at most once, on one chain, and only by the owner of its signer's key.
 """
 
+from typing import Any
+
 import msgspec
 
 from meshsec_core.kernel.crypto import account, address_of
@@ -11,7 +13,8 @@ from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.kernel.store.windows import Item, Map
 from meshsec_core.kernel.types import Address
 from meshsec_core.modules import bank
-from meshsec_core.runtime.module import Ctx, Module, View
+from meshsec_core.runtime.authority import set_params
+from meshsec_core.runtime.module import Ctx, Module, Msg, View
 from meshsec_core.runtime.tx import ReadTx
 
 FEES = "fees"
@@ -88,14 +91,35 @@ def _check_fee(ctx: Ctx, read: ReadTx) -> None:
         raise Rejected(FEE_TOO_LOW, fee=fee, minimum=params.min_fee)
 
 
+class SetParams(Msg, frozen=True, tag="auth/SetParams"):
+    """Change what a transaction costs; governance alone may."""
+
+    changes: dict[str, Any]
+    """Rule to its new value; what is not named stays."""
+
+
+def on_set_params(ctx: Ctx, msg: SetParams) -> None:
+    """Change fees from the next transaction on.
+
+    Raises:
+        Rejected: `gov/unauthorized`, `codec/malformed`, `auth/bad-fee`.
+    """
+    set_params(ctx, "auth", PARAMS, msg, check_params)
+
+
+def check_params(params: AuthParams) -> None:
+    """Refuse a minimum that is no amount: `auth/bad-fee`."""
+    if not 0 <= params.min_fee <= bank.MAX_AMOUNT:
+        raise Rejected(BAD_FEE, fee=str(params.min_fee)[:50])
+
+
 def init(ctx: Ctx, genesis: AuthParams) -> None:
     """Write the rules.
 
     Raises:
-        Rejected: `auth/bad-fee` for a minimum that is no amount.
+        Rejected: `auth/bad-fee`.
     """
-    if not 0 <= genesis.min_fee <= bank.MAX_AMOUNT:
-        raise Rejected(BAD_FEE, fee=str(genesis.min_fee)[:50])
+    check_params(genesis)
     PARAMS.put(ctx.store, genesis)
     bank.reserve(ctx, FEES)
 
@@ -118,6 +142,7 @@ def accounts_belong_to_their_keys(view: View) -> None:
 
 AUTH: Module[AuthParams] = Module(
     "auth",
+    handlers={SetParams: on_set_params},
     genesis=AuthParams,
     init=init,
     queries={"account": query_account},

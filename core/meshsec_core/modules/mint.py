@@ -1,7 +1,9 @@
-"""New coins at a constant yearly rate, paid into the fee collector.
+"""New coins at a yearly rate that only governance changes, paid into the fee collector.
 
 Law: over any time the coins minted are the sum of `supply × rate × elapsed time`, to the unit: what a division leaves is carried.
 """
+
+from typing import Any
 
 import msgspec
 
@@ -10,7 +12,8 @@ from meshsec_core.kernel.store.windows import Item
 from meshsec_core.kernel.types import ONE_BPS, SECOND
 from meshsec_core.modules import bank
 from meshsec_core.modules.auth import FEES
-from meshsec_core.runtime.module import Ctx, Module, View
+from meshsec_core.runtime.authority import set_params
+from meshsec_core.runtime.module import Ctx, Module, Msg, View
 
 BAD_PARAMS = "mint/bad-params"
 
@@ -46,10 +49,13 @@ def begin_block(ctx: Ctx) -> None:
     params = PARAMS.get(ctx.store)
     if params.inflation_bps == 0:
         return
+    if ctx.time - MINTED.get(ctx.store).time >= max(params.interval, 1):
+        _mint(ctx, params)
+
+
+def _mint(ctx: Ctx, params: MintParams) -> None:
     last = MINTED.get(ctx.store)
     elapsed = ctx.time - last.time
-    if elapsed < params.interval or elapsed <= 0:
-        return
     supply = bank.supply(ctx.store, ctx.denom)
     amount, remainder = divmod(supply * params.inflation_bps * elapsed + last.remainder, ONE_BPS * YEAR)
     MINTED.put(ctx.store, Minted(ctx.time, remainder))
@@ -58,16 +64,39 @@ def begin_block(ctx: Ctx) -> None:
         bank.mint(ctx, ctx.module_account(FEES), ctx.denom, amount)
 
 
+class SetParams(Msg, frozen=True, tag="mint/SetParams"):
+    """Change how fast the supply grows; governance alone may."""
+
+    changes: dict[str, Any]
+    """Rule to its new value; what is not named stays."""
+
+
+def on_set_params(ctx: Ctx, msg: SetParams) -> None:
+    """Mint what is due by the rate so far, then change it.
+
+    Raises:
+        Rejected: `gov/unauthorized`, `codec/malformed`, `mint/bad-params`.
+    """
+    before = PARAMS.get(ctx.store)
+    set_params(ctx, "mint", PARAMS, msg, check_params)
+    _mint(ctx, before)
+
+
 def init(ctx: Ctx, genesis: MintParams) -> None:
     """Write the rules; minting starts with the genesis time.
 
     Raises:
-        Rejected: `mint/bad-params` for a negative rate or interval, or more than tenfold a year.
+        Rejected: `mint/bad-params`.
     """
-    if not 0 <= genesis.inflation_bps <= MAX_INFLATION_BPS or genesis.interval < 0:
-        raise Rejected(BAD_PARAMS, inflation_bps=str(genesis.inflation_bps)[:50], interval=str(genesis.interval)[:50])
+    check_params(genesis)
     PARAMS.put(ctx.store, genesis)
     MINTED.put(ctx.store, Minted(ctx.time, 0))
+
+
+def check_params(params: MintParams) -> None:
+    """Refuse a negative rate or interval, and more than tenfold a year: `mint/bad-params`."""
+    if not 0 <= params.inflation_bps <= MAX_INFLATION_BPS or params.interval < 0:
+        raise Rejected(BAD_PARAMS, inflation_bps=str(params.inflation_bps)[:50], interval=str(params.interval)[:50])
 
 
 def query_params(view: View) -> MintParams:
@@ -76,6 +105,12 @@ def query_params(view: View) -> MintParams:
 
 
 MINT: Module[MintParams] = Module(
-    "mint", genesis=MintParams, init=init, begin_block=begin_block, queries={"params": query_params}, stores=("mint",)
+    "mint",
+    handlers={SetParams: on_set_params},
+    genesis=MintParams,
+    init=init,
+    begin_block=begin_block,
+    queries={"params": query_params},
+    stores=("mint",),
 )
 """Inflation."""

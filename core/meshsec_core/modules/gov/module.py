@@ -26,6 +26,7 @@ from meshsec_core.modules.gov.state import (
     get_proposal,
 )
 from meshsec_core.modules.gov.tally import count, decide
+from meshsec_core.runtime.authority import set_params
 from meshsec_core.runtime.module import Ctx, Module, Msg, View
 
 
@@ -65,6 +66,13 @@ class VoteWeighted(Msg, frozen=True, tag="gov/VoteWeighted"):
     """Option to basis points; they sum to 10000."""
 
 
+class SetParams(Msg, frozen=True, tag="gov/SetParams"):
+    """Change how decisions are made; governance alone may."""
+
+    changes: dict[str, Any]
+    """Rule to its new value; what is not named stays."""
+
+
 def on_submit(ctx: Ctx, msg: Submit) -> None:
     """Open a proposal.
 
@@ -99,6 +107,15 @@ def on_vote_weighted(ctx: Ctx, msg: VoteWeighted) -> None:
         Rejected: what `course.cast` refuses.
     """
     course.cast(ctx, ctx.signer, msg.proposal, msg.shares)
+
+
+def on_set_params(ctx: Ctx, msg: SetParams) -> None:
+    """Change the rules: periods for proposals to come, shares also for those that are voted on.
+
+    Raises:
+        Rejected: `gov/unauthorized`, `codec/malformed`, `gov/bad-params`.
+    """
+    set_params(ctx, "gov", PARAMS, msg, check_params)
 
 
 def init(ctx: Ctx, genesis: Params) -> None:
@@ -215,7 +232,13 @@ def queue_agrees(view: View) -> None:
 
 GOV: Module[Params] = Module(
     "gov",
-    handlers={Submit: on_submit, Deposit: on_deposit, Vote: on_vote, VoteWeighted: on_vote_weighted},
+    handlers={
+        Submit: on_submit,
+        Deposit: on_deposit,
+        Vote: on_vote,
+        VoteWeighted: on_vote_weighted,
+        SetParams: on_set_params,
+    },
     genesis=Params,
     init=init,
     end_block=course.end_block,
