@@ -1,6 +1,6 @@
 """The IBC module: clients, connections, channels and packets in one store."""
 
-from meshsec_core.ibc import channel, client, connection, packet, queries, recovery, timeout
+from meshsec_core.ibc import channel, client, connection, own_laws, packet, queries, recovery, timeout
 from meshsec_core.ibc.paths import STORE
 from meshsec_core.runtime.module import Module
 
@@ -15,6 +15,7 @@ IBC: Module[None] = Module(
         **timeout.HANDLERS,
     },
     queries=queries.QUERIES,
+    laws=own_laws.LAWS,
     stores=(STORE,),
 )
 """What every application with a port rests on."""
