@@ -1,6 +1,7 @@
 """What relayers and readers ask of IBC: clients, connections, channels, and packets on their way."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import TypeVar
 
 import msgspec
@@ -16,7 +17,7 @@ from meshsec_core.ibc.channel import (
     get_channel,
 )
 from meshsec_core.ibc.client import CLIENTS, CONSENSUS_STATES
-from meshsec_core.ibc.connection import CONNECTIONS
+from meshsec_core.ibc.connection import CONNECTIONS, get_connection
 from meshsec_core.ibc.packet import ACKNOWLEDGEMENTS, COMMITMENTS, RECEIPTS
 from meshsec_core.ibc.paths import Slot
 from meshsec_core.kernel.errors import Rejected
@@ -55,8 +56,21 @@ class ClientView(msgspec.Struct, frozen=True):
     expires: int
     """When the client expires if it learns nothing more, in nanoseconds of this chain's block time."""
     trusting_period: int
+    trust_level: str
+    """The part of trusted power that must have signed a header, such as `1/3`."""
     oldest_height: Height
     """The least height that is still known."""
+
+
+class HeightView(msgspec.Struct, frozen=True):
+    """What a client knows of one height of its chain."""
+
+    height: Height
+    time: int
+    """Nanoseconds."""
+    root: bytes
+    """Root of the state after the block before."""
+    next_validators_hash: bytes
 
 
 class ConnectionView(msgspec.Struct, frozen=True):
@@ -67,6 +81,8 @@ class ConnectionView(msgspec.Struct, frozen=True):
     chain_id: str
     """The chain at the other end, as the client knows it."""
     state: str
+    orderings: tuple[str, ...]
+    """What channels over it may be; of the first version, if several are on offer."""
     counterparty_client_id: str
     counterparty_connection_id: str
 
@@ -106,6 +122,23 @@ def query_clients(view: View) -> tuple[ClientView, ...]:
 def query_client(view: View, client_id: str) -> ClientView:
     """Show one client: `ibc/unknown-client`."""
     return _client(view, client_id)
+
+
+def query_heights(view: View, client_id: str, after: str = "0-0") -> tuple[HeightView, ...]:
+    """List what a client knows beyond a height such as `1-200`, ascending, at most 1,000 heights.
+
+    Raises:
+        Rejected: `ibc/unknown-client`, `wire/bad-height`.
+    """
+    client.get_client(view.store, client_id)
+    found = client.known_heights(view.store, client_id, Height.parse(after))
+    known = ((height, client.consensus_state(view.store, client_id, height)) for height, _ in islice(found, MAX_LISTED))
+    return tuple(HeightView(height, state.timestamp, state.root, state.next_validators_hash) for height, state in known)
+
+
+def query_connection(view: View, connection_id: str) -> ConnectionView:
+    """Show one connection: `ibc/unknown-connection`."""
+    return _connection(view, connection_id, get_connection(view.store, connection_id))
 
 
 def query_connections(view: View) -> tuple[ConnectionView, ...]:
@@ -203,6 +236,7 @@ def _client(view: View, client_id: str) -> ClientView:
         latest.timestamp if latest else 0,
         tendermint.expiry(state, latest) if latest else 0,
         state.trusting_period,
+        f"{state.trust_level.numerator}/{state.trust_level.denominator}",
         next(client.known_heights(view.store, client_id))[0],
     )
 
@@ -213,6 +247,7 @@ def _connection(view: View, connection_id: str, end: ConnectionEnd) -> Connectio
         end.client_id,
         client.client_chain_id(view.store, end.client_id),
         STATE_NAMES[end.state],
+        end.versions[0].features,
         end.counterparty.client_id,
         end.counterparty.connection_id,
     )
@@ -241,6 +276,8 @@ def _channel(view: View, port_id: str, channel_id: str) -> ChannelView:
 QUERIES: dict[str, Query] = {
     "clients": query_clients,
     "client": query_client,
+    "heights": query_heights,
+    "connection": query_connection,
     "connections": query_connections,
     "channels": query_channels,
     "channel": query_channel,
