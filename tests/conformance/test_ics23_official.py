@@ -1,16 +1,23 @@
-"""Our state proofs, judged by the official ICS-23 library in Rust."""
+"""Our state proofs, judged by the official ICS-23 libraries in Rust and Go.
+
+The one in Go is asked only where `MESHSEC_CONFORMANCE=1` is set: it takes half a minute to build from cold.
+"""
 
 import json
+import os
 import random
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import msgspec
 import pytest
+from followed import live
 
+from meshsec.world.sim import SimWorld
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.merkle.ics23 import verify_absence, verify_value
 from meshsec_core.kernel.store.state import State
@@ -18,7 +25,7 @@ from meshsec_core.kernel.wire.ics23 import CommitmentProof, ExistenceProof, Inne
 from meshsec_core.kernel.wire.proto import decode, encode
 from toolchains import rust_environment
 
-PROGRAM = Path(__file__).parent / "ics23"
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -48,28 +55,50 @@ class Claim:
         return True
 
 
-Judge = Callable[[list[Claim]], list[bool]]
-
-
-@pytest.fixture(scope="module")
-def judge() -> Judge:
-    """The official library, built once; its answers to a list of claims."""
+def in_rust() -> Path:
+    """Build the library for Rust once; return the program around it."""
+    folder, env = HERE / "ics23", rust_environment()
     if shutil.which("cargo") is None:
-        pytest.skip("cargo is not on PATH, so the official ICS-23 library cannot be built")
-    env = rust_environment()
-    fetched = subprocess.run(["cargo", "fetch", "--locked", "--quiet"], cwd=PROGRAM, env=env, capture_output=True, text=True)
+        pytest.skip("cargo is not on PATH, so the official ICS-23 library for Rust cannot be built")
+    fetched = subprocess.run(["cargo", "fetch", "--locked", "--quiet"], cwd=folder, env=env, capture_output=True, text=True)
     if fetched.returncode:
-        pytest.skip(f"the official ICS-23 library cannot be fetched: {fetched.stderr.strip()[-200:]}")
-    subprocess.run(["cargo", "build", "--locked", "--offline", "--quiet"], cwd=PROGRAM, env=env, check=True)
+        pytest.skip(f"the official ICS-23 library for Rust cannot be fetched: {fetched.stderr.strip()[-200:]}")
+    subprocess.run(["cargo", "build", "--locked", "--offline", "--quiet"], cwd=folder, env=env, check=True)
+    return folder / "target" / "debug" / "verify-state-proofs"
 
-    def ask(claims: list[Claim]) -> list[bool]:
+
+def in_go() -> Path:
+    """Build the library for Go once; return the program around it."""
+    folder = HERE / "ics23_go"
+    if os.environ.get("MESHSEC_CONFORMANCE") != "1":
+        pytest.skip("the ICS-23 library for Go takes half a minute to build from cold; set MESHSEC_CONFORMANCE=1 to ask it")
+    if shutil.which("go") is None:
+        pytest.skip("go is not on PATH, so the official ICS-23 library for Go cannot be built")
+    fetched = subprocess.run(["go", "list", "-deps", "."], cwd=folder, capture_output=True, text=True)
+    if fetched.returncode:
+        pytest.skip(f"the official ICS-23 library for Go cannot be fetched: {fetched.stderr.strip()[-200:]}")
+    subprocess.run(["go", "build", "-o", "target/verify-state-proofs", "."], cwd=folder, check=True)
+    return folder / "target" / "verify-state-proofs"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """An official library behind a program of ours."""
+
+    language: str
+    program: Path
+
+    def __call__(self, claims: list[Claim]) -> list[bool]:
         lines = "".join(claim.line() + "\n" for claim in claims)
-        program = PROGRAM / "target" / "debug" / "verify-state-proofs"
-        answers = subprocess.run([program], input=lines, capture_output=True, text=True, check=True).stdout.split()
+        answers = subprocess.run([self.program], input=lines, capture_output=True, text=True, check=True).stdout.split()
         assert len(answers) == len(claims)
         return [{"accepted": True, "refused": False}[answer] for answer in answers]
 
-    return ask
+
+@pytest.fixture(scope="module", params=[in_rust, in_go], ids=["rust", "go"])
+def judge(request: pytest.FixtureRequest) -> Judge:
+    """The official library of each language."""
+    return Judge({in_rust: "Rust", in_go: "Go"}[request.param], request.param())
 
 
 def random_paths(dice: random.Random, store: str, count: int) -> list[str]:
@@ -135,7 +164,42 @@ def test_every_proof_of_random_states_is_accepted_by_the_official_library(
     assert absent >= 1000
     assert len(claims) - absent >= 500
     with capsys.disabled():
-        print(f"\nofficial ICS-23 accepted {len(claims) - absent} proofs of existence and {absent} of absence")
+        print(f"\nICS-23 in {judge.language} accepted {len(claims) - absent} proofs of existence and {absent} of absence")
+
+
+@cache
+def lived() -> list[Claim]:
+    """True claims about a chain through changes of its validator set: random keys at random heights, by its own headers."""
+    dice, claims = random.Random(9), []
+    with SimWorld("pair") as world:
+        live(world)
+        replica = world.nodes["juno"].replica
+        for _ in range(300):
+            height = dice.randrange(1, replica.height)
+            header = replica.commit(height + 1)
+            assert header is not None
+            path = dice.choice([path for path, _ in replica.state.at(height).scan("")]) + dice.choice(("", "", "x", "/"))
+            value, proof = replica.state.prove(path, height)
+            store, _, key = path.partition("/")
+            claims.append(Claim(header.header.app_hash, store, key.encode(), value, proof))
+    return claims
+
+
+def test_proofs_from_a_chain_hold_by_the_header_after_their_height_and_by_no_other(
+    judge: Judge, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claims = lived()
+    roots = sorted({claim.root for claim in claims})
+    elsewhere = [replace(claim, root=roots[roots.index(claim.root) - 1]) for claim in claims]
+
+    assert judge(claims) == [True] * len(claims)
+    assert judge(elsewhere) == [False] * len(claims)
+    assert [claim for claim in claims if not claim.accepted_by_us()] == []
+    assert [claim for claim in elsewhere if claim.accepted_by_us()] == []
+    absent = sum(claim.value is None for claim in claims)
+    assert 50 <= absent <= 250
+    with capsys.disabled():
+        print(f"\nICS-23 in {judge.language}: {len(claims)} proofs, {absent} of absence, hold by {len(roots)} headers of a chain")
 
 
 def bent_paths(dice: random.Random, path: tuple[InnerOp, ...]) -> Iterator[tuple[InnerOp, ...]]:
@@ -201,7 +265,7 @@ def test_no_bent_proof_is_accepted_by_the_official_library_or_by_us(judge: Judge
     assert [lie for lie in lies if lie.accepted_by_us()] == []
     assert len(lies) >= 1000
     with capsys.disabled():
-        print(f"\nofficial ICS-23 refused {len(lies)} bent proofs")
+        print(f"\nICS-23 in {judge.language} refused {len(lies)} bent proofs, and so did we")
 
 
 def test_bytes_that_we_accept_are_accepted_by_the_official_library(judge: Judge, capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,4 +282,4 @@ def test_bytes_that_we_accept_are_accepted_by_the_official_library(judge: Judge,
 
     assert [claim for claim, us, them in zip(spoiled, ours, verdicts, strict=True) if us and not them] == []
     with capsys.disabled():
-        print(f"\nof {len(spoiled)} proofs with a bit turned, official ICS-23 accepted {sum(verdicts)} and we {sum(ours)}")
+        print(f"\nof {len(spoiled)} proofs with a bit turned, {judge.language} accepted {sum(verdicts)} and we {sum(ours)}")
