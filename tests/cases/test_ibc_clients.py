@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from harness import key_of
 from ibc_events import attributes, refused
 from ibc_rig import DRIFT, SECOND, TRUSTING_PERIOD, IbcChain, Rig, create_client, update_client
-from meshsec_core.ibc import client
+from meshsec_core.ibc import client, tendermint
 from meshsec_core.ibc.client import CLIENTS, CONSENSUS_STATES, CreateClient, UpdateClient
 from meshsec_core.ibc.tendermint import FROZEN, PROOF_SPECS
 from meshsec_core.kernel.wire.ibc import (
@@ -86,6 +86,7 @@ def test_clients_are_numbered_in_the_order_in_which_they_are_made() -> None:
     ("changes", "code"),
     [
         ({"chain_id": "  "}, "ibc/bad-client-state"),
+        ({"chain_id": "  ", "latest_height": Height(0, 1)}, "ibc/bad-client-state"),
         ({"chain_id": "x" * 49 + "-1"}, "ibc/bad-client-state"),
         ({"trust_level": Fraction(1, 4)}, "light/bad-trust-level"),
         ({"trust_level": Fraction(4, 3)}, "light/bad-trust-level"),
@@ -114,6 +115,8 @@ def test_a_client_with_unsafe_rules_is_refused(changes: dict[str, Any], code: st
     [
         ({"timestamp": 0}, "ibc/bad-consensus-state"),
         ({"timestamp": -SECOND}, "ibc/bad-consensus-state"),
+        ({"timestamp": 2**64}, "ibc/bad-consensus-state"),
+        ({"timestamp": 1}, "ibc/client-not-active"),
         ({"root": b""}, "ibc/bad-consensus-state"),
         ({"root": b"x" * 31}, "ibc/bad-consensus-state"),
         ({"next_validators_hash": b""}, "ibc/bad-consensus-state"),
@@ -124,6 +127,20 @@ def test_a_client_with_an_impossible_or_expired_start_is_refused(changes: dict[s
     rig = Rig()
     with refused(rig.a, code):
         rig.a.send("relayer", create_client(rig.b.client_state(), replace(rig.b.consensus_state(), **changes)))
+
+
+def test_rules_and_starts_at_their_limits_make_a_client() -> None:
+    rig = Rig()
+    for changes in ({"chain_id": "x" * 48 + "-1"}, {"max_clock_drift": 1}, {"trusting_period": 1, "unbonding_period": 2}):
+        latest = replace(rig.b.consensus_state(), timestamp=2**64 - 1)
+        rig.a.send("relayer", create_client(replace(rig.b.client_state(), **changes), latest))
+    assert [found.status for found in rig.a.query("ibc/clients")] == ["active"] * 3
+
+
+def test_a_client_that_has_lost_its_latest_state_is_expired() -> None:
+    state = Rig().b.client_state()
+    assert tendermint.status(state, None, 0) is tendermint.Status.EXPIRED
+    assert tendermint.status(replace(state, frozen_height=FROZEN), None, 0) is tendermint.Status.FROZEN
 
 
 def test_values_of_another_type_and_bytes_that_are_no_protobuf_are_refused() -> None:
@@ -230,6 +247,18 @@ def test_a_header_must_rest_on_a_height_below_it_that_the_client_knows(rig: Rig)
     show(rig, rig.b.client_header(at(1)))
     with refused(rig.a, "ibc/header-not-above-trusted"):
         show(rig, replace(rig.b.client_header(at(1), height=4), trusted_height=at(6)))
+
+
+def test_a_header_that_rests_on_its_own_height_accuses_nobody(rig: Rig) -> None:
+    show(rig, rig.b.client_header(at(1)))
+    itself = replace(rig.b.client_header(at(1)), trusted_height=at(6))
+    with refused(rig.a, "ibc/header-not-above-trusted"):
+        accuse(rig, rig.b.client_header(at(1), change=_other_block), itself)
+
+
+def test_a_signed_header_whose_state_root_is_no_hash_is_refused(rig: Rig) -> None:
+    with refused(rig.a, "ibc/bad-consensus-state"):
+        show(rig, rig.b.client_header(at(1), change=lambda header: replace(header, app_hash=b"f" * 20)))
 
 
 def test_trusted_validators_must_be_the_ones_that_were_announced(rig: Rig) -> None:

@@ -171,6 +171,26 @@ def test_trusted_members_who_did_not_sign_lend_no_trust() -> None:
     assert refusal(light_block(9, later, signers), trusted_next=trusted_next) == "light/insufficient-trust"
 
 
+def test_strangers_that_come_first_in_a_commit_do_not_hide_the_trusted_behind_them() -> None:
+    later = key_set(1, 1, 1, 9)
+
+    assert later.validators[0].power == 9
+    assert refusal(light_block(9, later, range(4)), trusted_next=key_set(1, 1, 1)) is None
+
+
+def test_a_later_height_is_not_the_next_one() -> None:
+    with pytest.raises(Rejected) as error:
+        light.verify_adjacent(trusted_at(3, FOUR), light_block(5, FOUR, range(4)), RULES, NOW, verify)
+    assert error.value.code == "light/not-increasing-height"
+
+
+def test_a_commit_of_another_height_is_refused_whatever_block_it_names() -> None:
+    block = light_block(4, FOUR, range(4))
+    commit = msgspec.structs.replace(block.signed_header.commit, height=5)
+
+    assert refusal(Untrusted(SignedHeader(block.signed_header.header, commit), FOUR)) == "light/wrong-commit"
+
+
 def test_a_higher_trust_level_asks_for_more() -> None:
     trusted_next = key_set(1, 1, 1, 1)
     later = key_set(1, 1, 1, 0, 1)
@@ -188,8 +208,17 @@ def test_a_trust_level_below_a_third_or_above_one_is_refused(level: Fraction) ->
     assert refusal(light_block(9, FOUR, range(4)), rules=rules) == "light/bad-trust-level"
 
 
-def test_trust_ends_at_the_last_instant_of_the_trusting_period() -> None:
-    trusted, block = trusted_at(3, FOUR), light_block(9, FOUR, range(4))
+@pytest.mark.parametrize("level", [Fraction(1, 3), Fraction(1, 1)])
+def test_a_third_and_all_are_trust_levels_and_nothing_of_nothing_is_none(level: Fraction) -> None:
+    light.check_trust_level(level)
+    with pytest.raises(Rejected) as error:
+        light.check_trust_level(Fraction(0, 0))
+    assert error.value.code == "light/bad-trust-level"
+
+
+@pytest.mark.parametrize("height", [4, 9])
+def test_trust_ends_at_the_last_instant_of_the_trusting_period(height: int) -> None:
+    trusted, block = trusted_at(3, FOUR), light_block(height, FOUR, range(4))
     end = trusted.time + RULES.trusting_period
 
     assert refusal(block, trusted=trusted, now=end - 1) is None
@@ -228,6 +257,7 @@ def test_times_increase(height: int) -> None:
         ({"data_hash": b"short"}, "light/malformed"),
         ({"proposer_address": b"short"}, "light/malformed"),
         ({"chain_id": "x" * 51}, "light/malformed"),
+        ({"chain_id": "x" * 50}, "light/wrong-chain"),
         ({"height": 0}, "light/malformed"),
     ],
 )
@@ -326,7 +356,7 @@ def test_a_memo_changes_no_verdict() -> None:
 
 def test_of_two_conflicting_headers_each_is_verified_at_any_height_and_time() -> None:
     trusted = trusted_at(3, FOUR)
-    early = light_block(2, FOUR, range(4), time=trusted.time - SECOND)
+    early = light_block(1, FOUR, range(4), time=trusted.time - SECOND)
     ahead = light_block(9, FOUR, range(4), time=NOW + 1000 * SECOND)
 
     for block in (early, ahead):

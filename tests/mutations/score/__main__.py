@@ -80,7 +80,7 @@ class Memory:
         """Remember a verdict at once."""
         if self._path is not None:
             mutant = verdict.mutant
-            row = {"name": mutant.name, "file": mutant.file, "end": verdict.end, "test": verdict.test}
+            row = {"name": mutant.name, "file": mutant.file, "end": verdict.end, "test": verdict.test, "seconds": verdict.seconds}
             with self._path.open("a") as file:
                 file.write(json.dumps({**row, "digest": self._digest(mutant.file)}) + "\n")
 
@@ -91,9 +91,14 @@ class Memory:
         return self._digests[file]
 
 
+def mutants_in(area: Area) -> list[Mutant]:
+    """Return all mutants of an area, file by file."""
+    return [mutant for file in area.files for mutant in mutants_of(ROOT, file)]
+
+
 def score(area: Area, arguments: argparse.Namespace, equivalent: dict[str, str], memory: Memory) -> None:
     """Try the mutants of an area, and say so line by line."""
-    mutants = [mutant for file in area.files for mutant in mutants_of(ROOT, file) if arguments.only in mutant.name]
+    mutants = [mutant for mutant in mutants_in(area) if arguments.only in mutant.name]
     if arguments.sample and arguments.sample < len(mutants):
         mutants = random.Random(arguments.seed).sample(mutants, arguments.sample)
     for mutant in mutants:
@@ -153,6 +158,8 @@ def main() -> int:
     arguments = parser.parse_args()
     areas = [area for area in read_areas() if not arguments.areas or area.name in arguments.areas]
     equivalent, memory = read_equivalent(), Memory(arguments.resume)
+    for name in sorted(equivalent.keys() - {mutant.name for area in read_areas() for mutant in mutants_in(area)}):
+        print(f"?  excused, but no longer there: {name}", file=sys.stderr)
     try:
         for area in areas:
             score(area, arguments, equivalent, memory)
