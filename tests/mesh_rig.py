@@ -33,6 +33,7 @@ from meshsec_core.ibc.channel import (
 from meshsec_core.ibc.connection import CONNECTIONS, OWN_PREFIX, SUPPORTED, UNORDERED
 from meshsec_core.ibc.module import IBC
 from meshsec_core.ibc.packet import Acknowledgement, RecvPacket
+from meshsec_core.ibc.prices import PRICES
 from meshsec_core.ibc.tendermint import PROOF_SPECS
 from meshsec_core.ibc.timeout import Timeout, TimeoutOnClose
 from meshsec_core.kernel.errors import Rejected
@@ -64,7 +65,7 @@ from meshsec_core.security.mesh.ranges import Range
 from meshsec_core.security.mesh.stake import Stake
 
 CENTURY = 100 * 365 * 86_400 * SECOND
-MODULES = (BANK, STAKING, SLASHING, MINT, DISTRIBUTION, GOV, IBC, MESH.provider, MESH.consumer)
+MODULES = (BANK, STAKING, SLASHING, MINT, DISTRIBUTION, GOV, IBC, PRICES, MESH.provider, MESH.consumer)
 E18 = 10**18
 
 

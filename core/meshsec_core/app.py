@@ -12,6 +12,7 @@ import msgspec
 
 from meshsec_core.ibc.echo import ECHO
 from meshsec_core.ibc.module import IBC
+from meshsec_core.ibc.prices import PRICES
 from meshsec_core.ibc.redundancy import refuse_redundant
 from meshsec_core.ibc.transfer import TRANSFER
 from meshsec_core.kernel import codec
@@ -44,7 +45,7 @@ READ_BYTES = 16 * 1_048_576
 OK = ""
 """Code of a receipt whose messages all took effect."""
 
-MODULES = (AUTH, BANK, STAKING, SLASHING, MINT, DISTRIBUTION, GOV, IBC, TRANSFER, ECHO)
+MODULES = (AUTH, BANK, STAKING, SLASHING, MINT, DISTRIBUTION, GOV, IBC, TRANSFER, ECHO, PRICES)
 """What every chain runs, in begin-block order; the models follow."""
 
 

@@ -203,7 +203,7 @@ MISTAKES = {
         "chains: {juno: , osmosis: }\nchannels:\n  - {from: juno/mesh-provider, to: osmosis/echo}\n",
         located.BAD_VALUE,
         3,
-        "juno/echo",
+        "juno/prices",
     ),
     "a channel of another ordering": (
         "chains: {juno: , osmosis: }\nchannels:\n  - {from: juno/echo, to: osmosis/echo, ordering: orderd}\n",

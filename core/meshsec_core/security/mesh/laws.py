@@ -70,7 +70,7 @@ def virtual_stake_is_what_stake_converts_to(views: Views) -> None:
     for view in views.values():
         for name, link in consumer.live_links(view.store):
             requests = consumer.requests_of(view.store, name)
-            _, wanted = epoch.wanted(view.store, view.machine.prefix, name, link, requests)
+            _, wanted = epoch.wanted(view, name, link, requests)
             bonded = {str(key): request.bonded for key, request in requests.items()}
             if bonded != wanted:
                 raise InvariantViolated(f"{name}: virtual stake {bonded}, wanted {wanted}")

@@ -12,6 +12,7 @@ from meshsec_core.kernel.wire.ibc import Packet
 from meshsec_core.modules import bank
 from meshsec_core.runtime.module import Ctx, Port
 from meshsec_core.security.mesh.consumer import closing, collect, requests, unwind, valset
+from meshsec_core.security.mesh.consumer.pricing import follow_feed
 from meshsec_core.security.mesh.consumer.state import (
     ADMITTED,
     LINKED,
@@ -96,6 +97,7 @@ def on_open_ack(ctx: Ctx, port: str, channel: str, counterparty_channel: str, co
     opened = replace(link, counterparty=counterparty_channel, phase=Phase.OPEN)
     LINKS.put(ctx.store, channel, opened)
     give_voice(ctx, name, opened)
+    follow_feed(ctx, name)
     bank.reserve(ctx, stake_account(name))
     bank.reserve(ctx, reward_account(name))
     valset.report_all(ctx, name)

@@ -15,6 +15,7 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import LinkId
 from meshsec_core.runtime.module import Ctx
 from meshsec_core.security.mesh.consumer import agenda, epoch
+from meshsec_core.security.mesh.consumer.pricing import follow_feed
 from meshsec_core.security.mesh.consumer.state import (
     ADMITTED,
     CLOSING,
@@ -95,7 +96,8 @@ def on_close_confirm(ctx: Ctx, port: str, channel: str) -> None:  # noqa: ARG001
 
 def _close(ctx: Ctx, name: LinkId) -> None:
     link = get_link(ctx.store, name)
-    LINKS.put(ctx.store, name, replace(link, phase=Phase.CLOSED))
+    LINKS.put(ctx.store, name, replace(link, phase=Phase.CLOSED, params=replace(link.params, feed=None)))
+    follow_feed(ctx, name)
     LINKED.delete(ctx.store, link.provider)
     forget_kept(ctx, CONSUMER_PORT, name)
     agenda.forget(ctx, name)

@@ -17,9 +17,10 @@ from meshsec_core.kernel.types import Address, LinkId, ValidatorId
 from meshsec_core.modules import bank
 from meshsec_core.modules.staking import state as staking
 from meshsec_core.modules.staking.delegation import delegate, undelegate_now
-from meshsec_core.runtime.module import Ctx
+from meshsec_core.runtime.module import Ctx, View
 from meshsec_core.security.mesh.caps import Move, plan, within_chain_caps, within_link_caps
 from meshsec_core.security.mesh.consumer import agenda, collect, unwind
+from meshsec_core.security.mesh.consumer.pricing import pricing
 from meshsec_core.security.mesh.consumer.requests import put
 from meshsec_core.security.mesh.consumer.state import (
     AGENDA,
@@ -54,13 +55,15 @@ def run(ctx: Ctx, name: LinkId) -> None:
     current = {str(validator): tokens for validator, tokens in staking.delegations_of(ctx.store, account).items()}
     collect.collect_due(ctx, name, current)
     requests = requests_of(ctx.store, name)
-    converted, desired = wanted(ctx.store, ctx.prefix, name, link, requests)
+    value = pricing(ctx.store, name, link, ctx.time)
+    converted, desired = wanted(View(ctx.store, ctx.machine, ctx.height, ctx.time), name, link, requests)
     refused = [move for move in plan(current, desired) if not _try(ctx, name, account, move)]
     if CAP_IN_FORCE.get(ctx.store, name) != link.params.max_cap:
         CAP_IN_FORCE.put(ctx.store, name, link.params.max_cap)
     held = {str(validator): tokens for validator, tokens in staking.delegations_of(ctx.store, account).items()}
     for validator, request in requests.items():
-        after = replace(request, rate=link.params.rate, converted=converted[validator], bonded=held.get(validator, 0))
+        rate = value.rate or request.rate
+        after = replace(request, rate=rate, converted=converted[validator], bonded=held.get(validator, 0))
         if after != request:
             put(ctx, name, validator, after)
     collect.send(ctx, name)
@@ -79,21 +82,34 @@ def withdraw_all(ctx: Ctx, name: LinkId) -> None:
         _apply(ctx, name, account, Move(validator, -tokens))
 
 
-def wanted(
-    store: Reader, prefix: str, name: LinkId, link: Link, requests: dict[ValidatorId, Request]
+def wanted(view: View, name: LinkId, link: Link, requests: dict[ValidatorId, Request]) -> tuple[dict[str, int], dict[str, int]]:
+    """Return what a link's requests are worth, and what the caps admit. Slashes not answered yet count as taken.
+
+    While the price is too old, nothing grows.
+    """
+    converted, desired = _within_caps(view, name, link, requests)
+    if pricing(view.store, name, link, view.time).code:
+        account = module_account(view.machine.prefix, stake_account(name))
+        held = staking.delegations_of(view.store, account)
+        desired = {key: min(amount, held.get(ValidatorId(key), 0)) for key, amount in desired.items()}
+    return converted, desired
+
+
+def _within_caps(
+    view: View, name: LinkId, link: Link, requests: dict[ValidatorId, Request]
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Return what a link's requests are worth, and what the caps admit. Slashes not answered yet count as taken."""
-    converted = _converted(store, link, requests)
+    store = view.store
+    converted = _converted(view, name, link, requests)
     caps = link.params.caps
     floor_bps = GENESIS.get(store).local_floor_bps
     if not (floor_bps or caps.share_bps or caps.validator_bps):
         return converted, within_link_caps(converted, caps, 0)
-    native = native_bonded(store, prefix)
+    native = native_bonded(store, view.machine.prefix)
     others = 0
     if floor_bps:
         for other, terms in live_links(store):
             if other != name:
-                amounts = _converted(store, terms, requests_of(store, other))
+                amounts = _converted(view, other, terms, requests_of(store, other))
                 others += sum(within_link_caps(amounts, terms.params.caps, native).values())
     shaped = within_link_caps(converted, caps, native)
     return converted, within_chain_caps(shaped, others, caps, native, floor_bps)
@@ -110,11 +126,12 @@ def native_bonded(store: Reader, prefix: str) -> int:
     return staking.bonded_tokens(store) - virtual
 
 
-def _converted(store: Reader, link: Link, requests: dict[ValidatorId, Request]) -> dict[str, int]:
-    rate = link.params.rate
+def _converted(view: View, name: LinkId, link: Link, requests: dict[ValidatorId, Request]) -> dict[str, int]:
+    store = view.store
+    rate = pricing(store, name, link, view.time).rate
     return {
         str(validator): 0
-        if staking.get_validator(store, validator).tombstoned
+        if rate is None or staking.get_validator(store, validator).tombstoned
         else rate.normalize(max(0, request.tokens - request.reported))
         for validator, request in requests.items()
     }

@@ -13,11 +13,13 @@ from meshsec_core.kernel.types import ONE_BPS, ChainId, LinkId
 from meshsec_core.runtime.authority import require_authority
 from meshsec_core.runtime.module import Ctx, Msg
 from meshsec_core.security.mesh.consumer import agenda, closing, valset
+from meshsec_core.security.mesh.consumer.pricing import follow_feed
 from meshsec_core.security.mesh.consumer.state import (
     ADMITTED,
     LINKS,
     MAX_BLOCKS,
     Epochs,
+    Feed,
     LinkParams,
     get_link,
     give_voice,
@@ -55,10 +57,12 @@ class SetMaxCap(Msg, frozen=True, tag="mesh/SetMaxCap"):
 
 
 class SetPriceFeed(Msg, frozen=True, tag="mesh/SetPriceFeed"):
-    """Set the price of a link's provider token, fixed until it is set again."""
+    """Set the price of a link's provider token: fixed until it is set again, or asked for from another chain."""
 
     link: LinkId
     price_e18: int
+    """The fixed price; not used while there is a feed."""
+    feed: Feed | None = None
 
 
 class SetLinkParams(Msg, frozen=True, tag="mesh/SetLinkParams"):
@@ -127,13 +131,16 @@ def set_max_cap(ctx: Ctx, msg: SetMaxCap) -> None:
 
 
 def set_price_feed(ctx: Ctx, msg: SetPriceFeed) -> None:
-    """Set the price; the next epoch re-prices the whole stake.
+    """Set the price or where it comes from; the next epoch re-prices the whole stake. A new feed starts without a price.
 
     Raises:
-        Rejected: `gov/unauthorized`, `mesh/unknown-link`, `mesh/invalid-price`.
+        Rejected: `gov/unauthorized`, `mesh/unknown-link`, `mesh/invalid-price`, `mesh/bad-params`.
     """
     require_authority(ctx)
-    _change(ctx, msg.link, replace(get_link(ctx.store, msg.link).params, price_e18=msg.price_e18))
+    before = get_link(ctx.store, msg.link).params
+    _change(ctx, msg.link, replace(before, price_e18=msg.price_e18, feed=msg.feed))
+    if msg.feed != before.feed:
+        follow_feed(ctx, msg.link)
     ctx.emit("mesh/price", link=msg.link, price_e18=msg.price_e18)
 
 
@@ -156,7 +163,9 @@ def check_params(params: LinkParams) -> None:
     Raises:
         Rejected: `mesh/invalid-price`, `mesh/invalid-discount`, `mesh/bad-params` with the field.
     """
-    params.rate.check()
+    params.fixed_rate.check()
+    if params.feed is not None:
+        _check_feed(params.feed)
     if not 0 < params.price_e18 <= MAX_AMOUNT or not 0 <= params.max_cap <= MAX_AMOUNT:
         raise Rejected(BAD_PARAMS, field="price_e18 or max_cap")
     for name in ("share_cap_bps", "validator_cap_bps"):
@@ -168,6 +177,13 @@ def check_params(params: LinkParams) -> None:
     lengths = (epochs.blocks - 1, epochs.seconds, epochs.offset, params.reward_seconds)
     if not all(0 <= length < MAX_BLOCKS for length in lengths):
         raise Rejected(BAD_PARAMS, field="epochs or reward_seconds")
+
+
+def _check_feed(feed: Feed) -> None:
+    lengths = (feed.window_seconds, feed.period_seconds, feed.ttl_seconds)
+    names = (feed.channel, feed.base, feed.quote)
+    if not all(0 < length < 2**32 for length in lengths) or not all(0 < len(name) <= 128 for name in names):
+        raise Rejected(BAD_PARAMS, field="feed")
 
 
 def _change(ctx: Ctx, name: LinkId, params: LinkParams) -> None:

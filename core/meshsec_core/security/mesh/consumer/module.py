@@ -11,7 +11,7 @@ from meshsec_core.modules.staking.signals import (
     ValidatorUnjailed,
 )
 from meshsec_core.runtime.module import Ctx, Module
-from meshsec_core.security.mesh.consumer import closing, epoch, governance, laws, valset, views
+from meshsec_core.security.mesh.consumer import closing, epoch, feed, governance, laws, valset, views
 from meshsec_core.security.mesh.consumer.channel import PORT
 from meshsec_core.security.mesh.consumer.governance import CloseLink, OpenLink, SetLinkParams, SetMaxCap, SetPriceFeed
 from meshsec_core.security.mesh.consumer.state import GENESIS, ConsumerGenesis
@@ -38,7 +38,8 @@ def begin_block(ctx: Ctx) -> None:
 
 
 def end_block(ctx: Ctx) -> None:
-    """Run the epochs that are due; close what has been unwound."""
+    """Ask for prices, run the epochs that are due, close what has been unwound."""
+    feed.ask_due(ctx)
     epoch.run_due(ctx)
     closing.close_unwound(ctx)
 
@@ -64,7 +65,7 @@ CONSUMER: Module[ConsumerGenesis] = Module(
         ValidatorTombstoned: valset.on_tombstoned,
         ValidatorSlashed: valset.on_slashed,
     },
-    ports={CONSUMER_PORT: PORT},
+    ports={CONSUMER_PORT: PORT, feed.FEED_PORT: feed.PORT},
     queries=views.QUERIES,
     laws=laws.LAWS,
     stores=("mesh",),

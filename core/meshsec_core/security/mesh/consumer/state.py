@@ -39,13 +39,32 @@ class Epochs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (height - self.offset) // self.blocks
 
 
+class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a link's price is asked for."""
+
+    channel: str
+    """Of this chain's `mesh-price-feed` port."""
+    base: str
+    """What the provider's token is called on the chain that trades it."""
+    quote: str
+    """What this chain's token is called there."""
+    window_seconds: int = 3_600
+    """Over how long the price is averaged."""
+    period_seconds: int = 3_600
+    """How often it is asked for."""
+    ttl_seconds: int = 14_400
+    """How old a price may be."""
+
+
 class LinkParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """On which terms this chain borrows over a link: governance's word."""
 
     max_cap: int = 0
     """Most virtual stake, in this chain's tokens; 0 admits none and unwinds what there is."""
     price_e18: int = 10**18
-    """This chain's tokens for one provider token × 10^18."""
+    """This chain's tokens for one provider token × 10^18; not used while there is a feed."""
+    feed: Feed | None = None
+    """Where the price comes from, if it is not fixed."""
     discount_bps: int = 0
     share_cap_bps: int = 0
     """Most virtual stake as a part of the native bonded tokens; 0 for no such cap."""
@@ -65,8 +84,8 @@ class LinkParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Caps(self.max_cap, self.share_cap_bps, self.validator_cap_bps)
 
     @property
-    def rate(self) -> Rate:
-        """How provider tokens are valued."""
+    def fixed_rate(self) -> Rate:
+        """How provider tokens are valued without a feed."""
         return Rate(self.price_e18, self.discount_bps)
 
 

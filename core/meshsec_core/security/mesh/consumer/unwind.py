@@ -6,6 +6,7 @@ Source: mesh-security docs (zero max cap); contracts/consumer/virtual-staking.
 from meshsec_core.kernel.types import Address, Denom, LinkId, ValidatorId
 from meshsec_core.runtime.module import Ctx
 from meshsec_core.security.mesh.consumer import agenda
+from meshsec_core.security.mesh.consumer.pricing import pricing
 from meshsec_core.security.mesh.consumer.requests import lower
 from meshsec_core.security.mesh.consumer.state import DELEGATIONS, Delegation, Link, requests_of
 from meshsec_core.security.mesh.links import tell_provider
@@ -33,10 +34,15 @@ def ask(ctx: Ctx, name: LinkId, link: Link) -> None:
         packet = InternalUnstake(
             delegator=Address(delegator),
             validator=ValidatorId(validator),
-            normalize_amount=Coin(ctx.denom, link.params.rate.normalize(delegation.tokens)),
+            normalize_amount=Coin(ctx.denom, _worth(ctx, name, link, delegation.tokens)),
             inverted_amount=Coin(Denom("provider"), delegation.tokens),
         )
         tell_provider(ctx, name, packet)
+
+
+def _worth(ctx: Ctx, name: LinkId, link: Link, tokens: int) -> int:
+    rate = pricing(ctx.store, name, link, ctx.time).rate
+    return 0 if rate is None else rate.normalize(tokens)
 
 
 def on_answered(ctx: Ctx, link: LinkId, packet: InternalUnstake, released: Released | None) -> None:

@@ -9,6 +9,7 @@ from meshsec_core.kernel.types import Address, ChainId, LinkId, ValidatorId
 from meshsec_core.modules.staking import state as staking
 from meshsec_core.runtime.module import Query, View
 from meshsec_core.security.mesh.consumer.epoch import native_bonded
+from meshsec_core.security.mesh.consumer.pricing import pricing
 from meshsec_core.security.mesh.consumer.state import (
     ADMITTED,
     DEBTS,
@@ -25,6 +26,7 @@ from meshsec_core.security.mesh.consumer.state import (
     requests_of,
     stake_account,
 )
+from meshsec_core.security.mesh.converter import Rate
 from meshsec_core.security.mesh.links import Phase
 from meshsec_core.security.mesh.pages import after, page
 
@@ -47,6 +49,10 @@ class Borrowing(msgspec.Struct, frozen=True):
     """Collected and not yet told."""
     rewards_sent: int
     rewards_paid: int
+    rate: Rate | None
+    """At which provider tokens are valued; None while no price is known."""
+    price_code: str
+    """Why nothing is re-priced: no price, or one that is too old; empty if all is well."""
 
 
 class Backed(msgspec.Struct, frozen=True):
@@ -97,6 +103,7 @@ def query_link(view: View, link: str) -> Borrowing:
     """
     name = LinkId(link)
     found = get_link(view.store, name)
+    value = pricing(view.store, name, found, view.time)
     return Borrowing(
         name,
         found.provider,
@@ -110,6 +117,8 @@ def query_link(view: View, link: str) -> Borrowing:
         sum(amount for _, amount in REWARDS.items(view.store, name)),
         SENT.get(view.store, name),
         PAID_OUT.get(view.store, name),
+        value.rate,
+        value.code,
     )
 
 

@@ -1,0 +1,193 @@
+"""Prices: how long one counts, how often it is asked for, and what a chain does without one (case list, section A)."""
+
+import pytest
+
+from harness import Chain
+from ibc_events import attribute
+from mesh_faults import downtime
+from mesh_rig import E18, Link, MeshRig, account, pair, refused, trusting
+from meshsec_core.ibc.channel import ChannelOpenAck, ChannelOpenConfirm, ChannelOpenInit, ChannelOpenTry
+from meshsec_core.ibc.connection import UNORDERED
+from meshsec_core.ibc.prices import PORT, VERSION, Quote, Track
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import SECOND
+from meshsec_core.security.mesh.consumer.feed import FEED_PORT
+from meshsec_core.security.mesh.consumer.governance import SetMaxCap, SetPriceFeed
+from meshsec_core.security.mesh.consumer.state import Feed
+from meshsec_core.security.mesh.price import Told, current, is_due, newer
+from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake
+from meshsec_core.security.mesh.provider.vault import Bond
+from meshsec_core.security.mesh.ranges import Range
+
+TTL = 600 * SECOND
+
+
+def code_of(known: Told | None, now: int) -> str:
+    with pytest.raises(Rejected) as refusal:
+        current(known, now, TTL)
+    return refusal.value.code
+
+
+def test_pf_1_a_price_counts_until_it_is_as_old_as_its_time_to_live() -> None:
+    start = 1_000 * SECOND
+    told = newer(None, Told(start, E18))
+    assert current(told, start + 559 * SECOND, TTL) == E18
+    assert current(told, start + TTL - 1, TTL) == E18
+    assert code_of(told, start + TTL) == "mesh/outdated-price-data"
+    assert code_of(told, start + 601 * SECOND) == "mesh/outdated-price-data"
+    assert code_of(None, start) == "mesh/no-price-data"
+    assert newer(told, Told(start - SECOND, E18 // 2)) == told
+    assert newer(told, Told(start, E18 // 2)) == Told(start, E18 // 2)
+
+
+def test_pf_2_a_price_is_asked_for_at_once_and_then_once_per_period() -> None:
+    assert is_due(None, 0, 111_111)
+    last, fired = None, []
+    for now in (0, 5, 10, 15, 15, 20):
+        if is_due(last, now, 10):
+            last = now
+            fired.append(now)
+    assert fired == [0, 10, 20]
+
+
+def test_an_average_weighs_every_price_by_how_long_it_was_in_force() -> None:
+    track = Track().set(100, 10).set(160, 40)
+    assert [track.average(now, 100) for now in (160, 200)] == [10, 22]  # 60 at 10 and 40 at 40
+    assert track.average(200, 40) == 40
+    assert track.average(200, 0) == 40
+    assert track.set(160, 70).average(200, 40) == 70
+    long = Track()
+    for time in range(200):
+        long = long.set(time, time)
+    assert (len(long.samples), long.average(200, 1_000)) == (64, 167)  # 136 to 199
+
+
+def start(**feed: int) -> tuple[MeshRig, Link, Chain]:
+    """Juno borrows from osmo and asks axelar, which trades the pair, at what price; alice has lent 1,000."""
+    rig, link = pair(alice=10_000)
+    market = rig.add("axelar", genesis={"prices": {"makers": [rig_address(rig)]}}, alice=1)
+    channel = connect(rig, link.consumer, market)
+    govern(link.consumer, SetPriceFeed(link.link, E18, Feed(channel, "uosmo", "ujuno", **feed)))
+    link.provider.send("alice", Bond(10_000), StakeRemote(link.lent, link.validator(0), 1_000))
+    return rig, link, market
+
+
+def rig_address(rig: MeshRig) -> str:
+    return Chain(rig.chains["osmo"].machine.modules, "axelar", "uaxelar").address("maker")
+
+
+def connect(rig: MeshRig, asker: Chain, market: Chain) -> str:
+    """Open a channel from a price feed to a market."""
+    here, there = rig._connect(asker, market), rig._connect(market, asker)
+    with trusting():
+        opened = asker.send("relayer", ChannelOpenInit(FEED_PORT, UNORDERED, here, PORT))
+        channel = attribute(opened, "channel_open_init", "channel_id")
+        height = rig._height(asker)
+        trying = ChannelOpenTry(PORT, UNORDERED, there, FEED_PORT, channel, VERSION, b"", height)
+        other = attribute(market.send("relayer", trying), "channel_open_try", "channel_id")
+        asker.send("relayer", ChannelOpenAck(FEED_PORT, channel, other, VERSION, b"", height))
+        market.send("relayer", ChannelOpenConfirm(PORT, other, b"", height))
+    rig._targets[asker.prefix, FEED_PORT, channel] = market
+    return channel
+
+
+def govern(chain: Chain, msg: object) -> None:
+    chain.send(chain.ctx.module_account("gov"), msg)  # type: ignore[arg-type]
+
+
+def price(link: Link) -> tuple[int | None, str]:
+    view = link.consumer.query("mesh/consumer/link", link=link.link)
+    return (None if view.rate is None else view.rate.price_e18), view.price_code
+
+
+def quote(market: Chain, price_e18: int) -> None:
+    market.send("maker", Quote("uosmo", "ujuno", price_e18))
+
+
+def test_a_remote_price_is_asked_for_and_re_prices_the_whole_stake() -> None:
+    rig, link, market = start(period_seconds=60, window_seconds=1)
+    rig.settle()
+    assert (price(link), link.virtual()) == ((None, "mesh/no-price-data"), 0)
+    quote(market, E18 // 2)
+    rig.advance(60)
+    rig.settle()
+    assert (price(link), link.virtual()) == ((E18 // 2, ""), 500)
+    quote(market, E18 // 4)
+    rig.advance(60)
+    rig.settle()
+    assert link.virtual() == 250
+
+
+def test_a_price_that_is_too_old_lets_nothing_grow_and_everything_leave() -> None:
+    rig, link, market = start(period_seconds=60, window_seconds=1, ttl_seconds=600)
+    quote(market, E18 // 2)
+    rig.advance(60)
+    rig.settle()
+    assert link.virtual() == 500
+    rig.relay(lambda flight: flight.kind != "query_twap")
+    for _ in range(11):
+        rig.advance(60)
+        rig.relay(lambda flight: flight.kind != "query_twap")
+    assert price(link) == (E18 // 2, "mesh/outdated-price-data")
+    link.provider.send("alice", StakeRemote(link.lent, link.validator(0), 1_000))
+    rig.block(2)
+    rig.relay(lambda flight: flight.kind != "query_twap")
+    rig.block(2)
+    assert link.virtual() == 500
+    link.provider.send("alice", Unstake(link.lent, link.validator(0), 1_500))
+    rig.relay(lambda flight: flight.kind != "query_twap")
+    rig.block(2)
+    assert (link.virtual(), link.range("alice", 0)) == (250, Range.of(500))
+    downtime(link.consumer, 0)
+    rig.relay(lambda flight: flight.kind != "query_twap")
+    rig.block(2)
+    rig.relay(lambda flight: flight.kind != "query_twap")
+    assert account(link.provider, "alice").collateral == 9_950
+    rig.settle()
+
+
+def test_stake_goes_home_without_any_price() -> None:
+    rig, link, _ = start()
+    rig.settle()
+    govern(link.consumer, SetMaxCap(link.link, 0))
+    rig.settle()
+    assert link.stake("alice", 0).unbonding == 1_000
+
+
+def test_only_the_channel_that_governance_chose_is_believed() -> None:
+    rig, link, market = start(period_seconds=60, window_seconds=1)
+    quote(market, E18 // 2)
+    rig.advance(60)
+    rig.block()
+    asked = [flight for flight in rig.collect() if flight.kind == "query_twap"]
+    govern(link.consumer, SetPriceFeed(link.link, E18, Feed("channel-77", "uosmo", "ujuno")))
+    for flight in asked:
+        rig.receive(flight)
+        rig.acknowledge(flight)
+    assert price(link) == (None, "mesh/no-price-data")
+    rig.settle()
+    assert link.virtual() == 0
+    govern(link.consumer, SetPriceFeed(link.link, E18 * 2))
+    rig.settle()
+    assert (price(link), link.virtual()) == ((E18 * 2, ""), 2_000)
+
+
+def test_only_a_maker_quotes_and_a_pair_that_is_not_traded_has_no_price() -> None:
+    rig, link, market = start(period_seconds=60)
+    with refused(market, "prices/not-a-maker"):
+        market.send("alice", Quote("uosmo", "ujuno", 1))
+    with refused(market, "prices/bad-price"):
+        quote(market, 0)
+    with refused(market, "prices/bad-pair"):
+        market.send("maker", Quote("uosmo", "uosmo", 1))
+    rig.settle()
+    refusals = [event for event in link.consumer.events if event.type == "mesh/price-refused"]
+    assert {dict(event.attributes)["reason"] for event in refusals} == {"prices/no-price"}
+
+
+@pytest.mark.parametrize("changes", [{"ttl_seconds": 0}, {"period_seconds": 0}, {"window_seconds": 2**32}, {"base": ""}])
+def test_a_feed_that_cannot_be_is_refused(changes: dict[str, object]) -> None:
+    _, link = pair()
+    fields = {"channel": "channel-9", "base": "uosmo", "quote": "ujuno", **changes}
+    with refused(link.consumer, "mesh/bad-params"):
+        govern(link.consumer, SetPriceFeed(link.link, E18, Feed(**fields)))  # type: ignore[arg-type]
