@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from meshsec import bench
-from meshsec.bench import figure, ibc, sim, state
+from meshsec.bench import figure, ibc, mesh_security, sim, state
 from meshsec.bench.figure import Figure
 from meshsec_core.kernel.errors import Rejected
 
@@ -26,6 +26,7 @@ def test_simulated_workloads_give_their_figures_and_finite_numbers() -> None:
         *sim.measure(tries=1, blocks=3),
         *state.measure(tries=1, accounts=100, writes=10),
         *ibc.measure(tries=1, packets=5),
+        *mesh_security.measure(users=5, validators=3, epoch_validators=4, stakes=3),
     ]
     assert [measured.name for measured in found] == [
         "sim.blocks_per_s",
@@ -33,6 +34,10 @@ def test_simulated_workloads_give_their_figures_and_finite_numbers() -> None:
         "state.prove_us",
         "ibc.recv_per_s",
         "ibc.end_to_end_per_s",
+        "mesh-security.slash_ms",
+        "mesh-security.slash_block_ms",
+        "mesh-security.epoch_ms",
+        "mesh-security.cross_stakes_per_s",
     ]
     assert all(isfinite(measured.value) and measured.value > 0 for measured in found)
     assert found[0].limit is not None
@@ -55,5 +60,7 @@ def test_an_unknown_suite_is_refused_with_the_known_ones() -> None:
 
 
 def test_every_workload_has_its_suite() -> None:
-    files = {path.stem for path in Path(bench.__file__).parent.glob("*.py") if "def measure(" in path.read_text()}
+    files = {
+        path.stem.replace("_", "-") for path in Path(bench.__file__).parent.glob("*.py") if "def measure(" in path.read_text()
+    }
     assert files == set(bench.SUITES)

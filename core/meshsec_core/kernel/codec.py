@@ -40,7 +40,8 @@ def _spell(value: Any, depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         raise Rejected(MALFORMED, detail=f"nested deeper than {MAX_DEPTH} levels")
     if kind is dict:
-        return {key: _spell(item, depth + 1) for key, item in value.items()}
+        # texts, which most values are by now, are not worth a call each
+        return {key: item if type(item) is str else _spell(item, depth + 1) for key, item in value.items()}
     if kind is list or kind is tuple:
         return [_spell(item, depth + 1) for item in value]
     raise Rejected(MALFORMED, detail=f"{kind.__name__} has no canonical form")

@@ -22,6 +22,7 @@ from meshsec_core.security.mesh.provider.state import (
     TRANSACTIONS,
     InFlight,
     Kind,
+    Lent,
     validators_of,
 )
 from meshsec_core.security.mesh.stake import Stake, Taken, cut_unbonds
@@ -53,11 +54,19 @@ def write(ctx: Ctx, key: Key, before: Stake, after: Stake) -> None:
         POOLS.put(ctx.store, key.link, key.validator, changed)
     if gone:
         STAKES.delete(ctx.store, *key)
-        LENT.delete(ctx.store, key.user, key.link, key.validator)
+        _index(ctx, key, tuple(each for each in validators_of(ctx.store, key.user, key.link) if each != key.validator))
     else:
         STAKES.put(ctx.store, *key, after)
         if before.is_empty:
-            LENT.put(ctx.store, key.user, key.link, key.validator, True)
+            known = validators_of(ctx.store, key.user, key.link)
+            _index(ctx, key, tuple(sorted({*known, key.validator})))
+
+
+def _index(ctx: Ctx, key: Key, validators: tuple[ValidatorId, ...]) -> None:
+    if validators:
+        LENT.put(ctx.store, key.user, key.link, Lent(validators))
+    else:
+        LENT.delete(ctx.store, key.user, key.link)
 
 
 def begin(ctx: Ctx, key: Key, transaction: InFlight) -> int:

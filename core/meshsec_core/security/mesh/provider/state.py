@@ -101,6 +101,13 @@ class Link(msgspec.Struct, frozen=True):
         return rules is not None and self.ratio_bps >= max(rules.double_sign_bps, rules.downtime_bps)
 
 
+class Lent(msgspec.Struct, frozen=True):
+    """To whom a user has lent."""
+
+    validators: tuple[ValidatorId, ...] = ()
+    """Ascending."""
+
+
 class Kind(StrEnum):
     """What a packet in flight does."""
 
@@ -173,8 +180,8 @@ CLIENTS: Map[str] = Map("mesh/link-of-client", str)
 VAULTS: Map[Account] = Map("mesh/vaults", Account, default=Account())
 STAKES: Map[Stake] = Map("mesh/stakes", Stake, parts=3, default=Stake())
 """(link, validator, user)."""
-LENT: Map[bool] = Map("mesh/lent", bool, parts=3)
-"""(user, link, validator): the index behind STAKES."""
+LENT: Map[Lent] = Map("mesh/lent", Lent, parts=2, default=Lent())
+"""(user, link): the index behind STAKES."""
 POOLS: Map[Pool] = Map("mesh/pools", Pool, parts=2, default=Pool())
 """(link, validator)."""
 RESERVES: Map[int] = Map("mesh/reserves", int, default=0)
@@ -238,7 +245,7 @@ def live_link(store: Reader, link: LinkId) -> Link:
 
 def validators_of(store: Reader, user: Address, link: LinkId) -> tuple[ValidatorId, ...]:
     """Return the validators of a link that a user has a record with, ascending."""
-    return tuple(ValidatorId(validator) for (validator,), _ in LENT.items(store, user, link))
+    return LENT.get(store, user, link).validators
 
 
 def stakes_of(store: Reader, user: Address, link: LinkId) -> dict[str, Stake]:
