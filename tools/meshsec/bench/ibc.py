@@ -1,30 +1,40 @@
-"""Packets of a simulated pair: coins sent over a transfer channel, relayed with proofs, received and acknowledged."""
+"""What chains believe each other: headers, and packets (coins over a transfer channel) relayed with proofs, received and
+acknowledged; in a simulated pair, and between processes."""
 
 from collections.abc import Iterator
 
 from meshsec.bench.figure import Figure, busy_seconds, figure
+from meshsec.bench.headers import verified_per_s
+from meshsec.bench.path import packets_per_s, transfer_channel
 from meshsec.world.sim import BLOCK_TIME, SimWorld
-from meshsec_core.ibc.transfer import PORT, Transfer
+from meshsec_core.ibc.transfer import Transfer
 from meshsec_core.kernel.errors import InvariantViolated
 from meshsec_core.kernel.types import Address, Denom
 from meshsec_sdk.client import Client
 from meshsec_sdk.wallet import Wallet
 
 RECEIVED = "write_acknowledgement"
+MILLISECONDS = 1e3
 PATIENCE = 100
 """Blocks after which packets should have come back."""
 
 
-def measure(tries: int = 3, packets: int = 200) -> Iterator[Figure]:
-    """Measure `ibc.recv_per_s`, packets a second in the receiving chain's blocks, and `ibc.end_to_end_per_s`, packets sent,
-    relayed, received and acknowledged a second, all in one process.
+def measure(tries: int = 3, packets: int = 200, headers: int = 200, real: int = 1_000) -> Iterator[Figure]:
+    """Measure `ibc.headers_per_s`, headers a light client verifies a second; `ibc.recv_per_s`, packets a second in the receiving
+    chain's blocks, and `ibc.end_to_end_per_s`, packets sent, relayed, received and acknowledged a second, all in one process;
+    `ibc.path_per_s`, the same between processes, and `ibc.path_cpu_ms`, the processor time that all of them together take for
+    a packet.
 
     Args:
         tries: how many times over.
         packets: that wait when the relayer begins, in each try.
+        headers: in each try.
+        real: packets between processes in each try; 0 leaves them out.
     """
+    verified, limit = verified_per_s(3 * tries, headers)
+    yield figure("ibc.headers_per_s", verified, "headers/s", limit=limit)
     world = SimWorld("pair")
-    channel = _transfer_channel(world)
+    channel = transfer_channel(world.osmosis.get("/v1/ibc/channels"))
     received, ended = [], []
     for _ in range(tries):
         _send(world, channel, packets)
@@ -33,14 +43,10 @@ def measure(tries: int = 3, packets: int = 200) -> Iterator[Figure]:
         received.append(packets / sum(spent))
     yield figure("ibc.recv_per_s", max(received), "packets/s")
     yield figure("ibc.end_to_end_per_s", max(ended), "packets/s")
-
-
-def _transfer_channel(world: SimWorld) -> str:
-    """Return the channel that carries coins from osmosis to juno."""
-    for found in world.osmosis.get("/v1/ibc/channels"):
-        if found["port_id"] == PORT:
-            return str(found["channel_id"])
-    raise InvariantViolated("a connected pair has no transfer channel")
+    if real:
+        rate, cost = packets_per_s(tries, real)
+        yield figure("ibc.path_per_s", rate, "packets/s")
+        yield figure("ibc.path_cpu_ms", cost * MILLISECONDS, "ms/packet")
 
 
 def _send(world: SimWorld, channel: str, packets: int) -> None:
