@@ -119,6 +119,7 @@ async def serve(
         http=_Protocol,
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         ws="none",
         lifespan="off",

@@ -34,7 +34,7 @@ def build_app(runner: Runner) -> FastAPI:
     routes[:0] = [
         HttpRoute(path, strict(_order(runner, order)), methods=[method]) for (method, path), (order, _) in ORDERS.items()
     ]
-    routes.append(HttpRoute("/v1/events", strict(_events(runner), "since")))
+    routes.append(HttpRoute("/v1/events", strict(_events(runner), "since", "only")))
     if runner.base is None:
         routes.append(Mount("/branches/{branch}", app=_branches(runner)))
     routes.append(HttpRoute("/metrics", strict(_metrics(runner))))
@@ -109,7 +109,7 @@ async def _submit(runner: Runner, request: Request) -> Reply:
 def _events(runner: Runner) -> Endpoint:
     async def follow(http: HttpRequest) -> Response:
         text = http.query_params.get("since") or http.headers.get("last-event-id")
-        return events(http, stream(runner, read_since(text, runner.replica.height)))
+        return events(http, stream(runner, read_since(text, runner.replica.height), http.query_params.get("only")))
 
     return follow
 

@@ -35,17 +35,24 @@ def read_since(text: str | None, latest: int) -> tuple[int, int]:
     return (int(found[2]), int(found[3])) if found[3] is not None else (int(found[2]), 2**30)
 
 
-async def stream(runner: Runner, since: tuple[int, int]) -> AsyncIterator[bytes]:
-    """Yield events behind a point, then new ones as blocks are made; end when the process stops."""
+async def stream(runner: Runner, since: tuple[int, int], only: str | None = None) -> AsyncIterator[bytes]:
+    """Yield events behind a point, then new ones as blocks are made; end when the process stops.
+
+    Args:
+        runner: whose.
+        since: (height, index).
+        only: the one type that is told, such as `block`; all by default.
+    """
     height, index = since
     height = min(height, runner.replica.height)
     yield b": events\n\n"
     while not runner.stopping.is_set():
-        if told := _block(runner, height, index):
+        if told := _block(runner, height, index, only):
             yield told
         while height < runner.replica.height and not runner.stopping.is_set():
             height += 1
-            yield _block(runner, height, -1)
+            if told := _block(runner, height, -1, only):
+                yield told
         index = 2**30
         if not await runner.news(height, KEEP_ALIVE_SECONDS):
             if runner.replica.halted is not None:
@@ -53,7 +60,7 @@ async def stream(runner: Runner, since: tuple[int, int]) -> AsyncIterator[bytes]
             yield b": still here\n\n"
 
 
-def _block(runner: Runner, height: int, after: int) -> bytes:
+def _block(runner: Runner, height: int, after: int, only: str | None) -> bytes:
     """Spell what a block holds behind an index, in one piece: what is sent costs by the piece, here and where it is read."""
     results = runner.replica.results(height)
     if results is None:
@@ -61,7 +68,7 @@ def _block(runner: Runner, height: int, after: int) -> bytes:
     return b"".join(
         b"id: %d-%d-%d\nevent: %s\ndata: %s\n\n" % (GENERATION, height, number, kind.encode(), codec.encode(fields))
         for number, (kind, fields) in enumerate(_entries(runner, results))
-        if number > after
+        if number > after and only in (None, kind)
     )
 
 

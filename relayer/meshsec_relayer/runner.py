@@ -119,7 +119,7 @@ class Runner:
         async with _client(url, timeout, httpx.Limits()) as client:
             while True:
                 with contextlib.suppress(httpx.HTTPError):
-                    async with client.stream("GET", "/v1/events") as stream:
+                    async with client.stream("GET", "/v1/events?only=block") as stream:
                         self._listening[name] = stream.status_code == 200
                         async for _ in stream.aiter_raw():
                             self._spoke[name] = None

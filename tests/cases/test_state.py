@@ -9,6 +9,8 @@ from meshsec_core.kernel.merkle import critbit, simple
 from meshsec_core.kernel.merkle.ics23 import verify_absence, verify_value
 from meshsec_core.kernel.store.overlay import Overlay
 from meshsec_core.kernel.store.state import State, Undo
+from meshsec_core.kernel.wire.ics23 import MerkleProof
+from meshsec_core.kernel.wire.proto import decode, encode
 
 STORES = ("bank", "auth", "ibc")
 
@@ -96,6 +98,16 @@ def test_every_kept_height_reads_and_proves_what_it_held() -> None:
             else:
                 verify_value(state.app_hash(height), store, key.encode(), value, proof)
     assert list(state.at(0).scan("bank/")) == [("bank/_", b"meshsec"), ("bank/a", b"1"), ("bank/b", b"2")]
+
+
+def test_a_proof_is_the_same_bytes_whatever_was_proven_before_and_spells_both_levels_at_once() -> None:
+    state = three_heights()
+    paths = ["bank/a", "bank/b", "ibc/nothing", "auth/x", "bank/a"]
+    together = [state.prove(path, height) for height in (1, 2, 1) for path in paths]
+    alone = [three_heights().prove(path, height) for height in (1, 2, 1) for path in paths]
+    assert together == alone
+    for _, proof in together:
+        assert encode(decode(MerkleProof, proof)) == proof
 
 
 def test_a_proof_does_not_hold_at_another_height() -> None:

@@ -154,6 +154,16 @@ def test_events_come_in_order_and_go_on_behind_any_id(client: Client) -> None:
     assert again == seen[5:12]
 
 
+def test_a_reader_of_one_type_of_event_hears_of_nothing_else(client: Client) -> None:
+    client.send_as("alice", give())
+    client.mine(3)
+    blocks = [event for event in islice(client.events(since=0), 40) if event[1] == "block"]
+    with httpx.stream("GET", f"{client.transport.url}/v1/events?since=0&only=block") as answer:
+        told = [line for line in islice(answer.iter_lines(), 4 * len(blocks)) if line.startswith(("id", "event"))]
+    assert told == [line for name, kind, _ in blocks for line in (f"id: {name}", f"event: {kind}")][: len(told)]
+    assert len(told) > 3
+
+
 SIGNED = transfers("alice", 0, 1)[0]
 MSG = {"@type": "bank/Send", "to": "bob", "denom": "uosmo", "amount": "1"}
 NOBODY = "osmo1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqmnkpq"

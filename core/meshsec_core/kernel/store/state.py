@@ -40,11 +40,13 @@ Undo = tuple[tuple[str, bytes | None], ...]
 class Snapshot:
     """All paths at one height. It never changes."""
 
-    __slots__ = ("_map", "_trees")
+    __slots__ = ("_map", "_outer", "_trees")
 
     def __init__(self, trees: Mapping[str, Tree], roots: SimpleMap) -> None:
         self._trees = trees
         self._map = roots
+        self._outer: dict[str, bytes] = {}
+        """Spelled proofs of the stores' roots, which the proofs of all keys of a store end with."""
 
     @property
     def app_hash(self) -> bytes:
@@ -88,7 +90,10 @@ class Snapshot:
         tree = self._trees[store]
         proof = critbit.prove(tree, key)
         value = proof.value if isinstance(proof, ExistenceProof) else None
-        return value, encode(MerkleProof((proof, self._map.prove(store))))
+        outer = self._outer.get(store)
+        if outer is None:
+            outer = self._outer[store] = encode(MerkleProof((self._map.prove(store),)))
+        return value, encode(MerkleProof((proof,))) + outer  # a list's spelling is that of its elements, one after another
 
     def changed(self, grouped: Mapping[str, list[Change]]) -> "Snapshot":
         """Return the snapshot after changes, which are sorted within each store."""

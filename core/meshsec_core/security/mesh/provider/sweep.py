@@ -183,9 +183,8 @@ def _pay(ctx: Ctx, sweep: Sweep, user: Address, burns: Burns) -> tuple[int, int]
     if lien is None:
         book.write(ctx, key, before, marked)
         return 0, 0
-    share = (
-        before.range.high * min(sweep.ratio_e18, lien.ratio_bps * (ONE_E18 // ONE_BPS)) // ONE_E18
-    )  # rounds down, for the user
+    charged_e18 = min(sweep.ratio_e18, lien.ratio_bps * (ONE_E18 // ONE_BPS))
+    share = before.range.high * charged_e18 // ONE_E18  # rounds down, for the user
     after, taken = marked.take(share)
     ratio_e18 = min(sweep.nominal_bps, lien.ratio_bps) * (ONE_E18 // ONE_BPS)
     after, from_unbonds = after.slash_unbonds(sweep.fault.time, sweep.fault.charged_time, ratio_e18)
