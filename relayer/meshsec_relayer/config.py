@@ -61,9 +61,9 @@ class RelayerConfig(Serving, frozen=True, forbid_unknown_fields=True):
     """Path of the development key; `relayer/<id>` if left out."""
     peers: tuple[str, ...] = ()
     """Ids of all relayers that serve the same paths, this one among them, in the same order for each; none if it is alone."""
-    max_batch_messages: int = 50
+    max_batch_messages: int = 100
     """Most packet messages in one transaction."""
-    max_batch_bytes: int = 300_000
+    max_batch_bytes: int = 400_000
     """Most bytes of packet messages in one transaction; a single message may be larger."""
     store: str = ""
     """File of the durable cursor; empty keeps it in memory."""
