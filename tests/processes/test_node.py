@@ -346,6 +346,25 @@ def test_a_chain_that_is_cut_in_two_says_who_is_away_and_goes_on_when_healed(tmp
         assert client.get("/readyz") == {"ready": True, "reasons": []}
 
 
+def test_a_kill_heals_what_was_broken_and_nobody_is_punished_for_what_was_signed_before(tmp_path: Path) -> None:
+    """Given a height stands still because its validators are cut in two
+    When the process is killed and started again
+    Then everybody hears everybody, the height is decided, and no validator is accused
+    """
+    with NodeProcess(tmp_path) as node:
+        with node.client() as client:
+            client.mine(2)
+            client.partition(["val-0", "val-1"])
+            client.submit(transfers("alice", 0, 1)[0])
+            assert client.transport.get("/readyz")[0] == 503
+        node.kill()
+        node.start()
+        with node.client() as client:
+            client.mine(3)
+            assert client.get("/readyz") == {"ready": True, "reasons": []}
+            assert [item["tombstoned"] for item in client.query("staking/validators")] == [False] * 4
+
+
 def test_a_validator_that_double_signs_is_jailed_and_slashed(tmp_path: Path) -> None:
     with NodeProcess(tmp_path) as node, node.client() as client:
         client.mine(2)
