@@ -236,7 +236,7 @@ class Client:
         """Make blocks now; return the height."""
         return int(self.post("/v1/dev/mine", {"blocks": blocks})["height"])
 
-    def fault(self, kind: str, validator: str, **parameters: str) -> None:
+    def fault(self, kind: str, validator: str, **parameters: str | int) -> None:
         """Make a validator misbehave: a kind of fault and what it takes, such as `delay="500ms"` for `slow`."""
         self.post("/v1/dev/fault", {"kind": kind, "validator": validator, **parameters})
 

@@ -55,6 +55,7 @@ def test_durations_and_accounts_are_written_as_people_write_them() -> None:
         (voter, *_) = world.nodes["juno"].replica.voters
         for kind, given in EXAMPLES.items():
             world.fault(kind, "juno/val-0", **given)
+        world.fault("slow", "juno/val-0", delay=500_000_000)
         alice = world.juno.user("alice").address
         assert voter.conduct == Conduct(lateness=500_000_000, shift=-300_000_000_000, shuns=(alice,))  # type: ignore[arg-type]
 

@@ -324,7 +324,7 @@ class World(ABC):
 
     # what all worlds share
 
-    def fault(self, kind: str, target: str, **parameters: str) -> None:
+    def fault(self, kind: str, target: str, **parameters: str | int) -> None:
         """Make a validator such as `juno/val-0` misbehave: a kind of fault and what it takes, such as `delay="500ms"` for `slow`.
 
         Raises:
