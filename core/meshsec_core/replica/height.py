@@ -26,7 +26,7 @@ from meshsec_core.replica.voter import Voter
 STEPS = {PREVOTE: STEP_PREVOTE, PRECOMMIT: STEP_PRECOMMIT}
 
 
-class Said(msgspec.Struct, frozen=True):
+class Said(msgspec.Struct, frozen=True, gc=False):
     """Something genuine that was said at this height, known by its number from then on."""
 
     speaker: bytes
@@ -173,8 +173,7 @@ class Height:
 
     def _as_heard(self, voter: Voter, numbers: list[int]) -> list[int]:
         """Let every other validator hear rival proposals first: the best that a double proposer can do to split the vote."""
-        position = self.tip.validators.index_of(voter.address)
-        if not self._rivals or position is None or position % 2 == 0:
+        if not self._rivals or (self.tip.validators.index_of(voter.address) or 0) % 2 == 0:
             return numbers
         return sorted(numbers, key=lambda number: number not in self._rivals)
 
