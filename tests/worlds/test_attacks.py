@@ -62,6 +62,7 @@ def test_who_signs_a_forged_state_can_empty_the_escrow_of_a_neighbour(mesh_world
     assert mesh_world.osmosis.balance("erin") == before + 500
     assert held(mesh_world.osmosis) == {}
     assert branch.height > branch.base
+    assert [amount for denom, amount in branch.get("/v1/accounts/erin")["balances"].items() if denom.startswith("ibc/")] == []
     with pytest.raises(InvariantViolated):
         mesh_world.check_laws()
 

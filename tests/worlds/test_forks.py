@@ -159,6 +159,35 @@ def test_nobody_is_punished_for_amnesia() -> None:
     assert [fork.validator(name).tokens for name in (*BYZANTINE, "val-3")] == [100_000_000] * 4
 
 
+def test_a_late_branch_is_late_though_everybody_takes_part() -> None:
+    fork = Fork((*BYZANTINE, "val-3"), late=True)
+    fork.block(fork.branch)
+    fork.block(fork.branch)
+
+    assert [light(fork.branch, height).signed_header.commit.round for height in (4, 5)] == [1, 0]
+
+
+def test_what_is_signed_for_a_height_in_progress_does_not_bind_the_branch() -> None:
+    """Given two of four are silent, so that the chain cannot decide a height for which the others have signed votes
+    When all four begin a branch there
+    Then it decides another block of that height at once, in round 0
+    """
+    fork = Fork()
+    for name in ("val-2", "val-3"):
+        fork.main.fault("down", name, {})
+    fork.main.make_block(fork.now + SECOND)
+    assert fork.main.replica.deciding
+    fork.main.fork("other", [*BYZANTINE, "val-3"])
+    fork.branch = fork.main.branches["other"]
+    fork.send(fork.branch, "carol", 5)
+    fork.block(fork.branch)
+
+    assert light(fork.branch, 4).signed_header.commit.round == 0
+    fork.main.heal()
+    fork.block(fork.main)
+    assert light(fork.main, 4) != light(fork.branch, 4)
+
+
 def test_a_late_branch_is_decided_also_if_its_round_0_has_no_proposer_at_all() -> None:
     """val-3 takes no part; with every height one of four it would have proposed, and then it is silent anyway."""
     for height in range(1, 6):
