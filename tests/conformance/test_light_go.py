@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 from followed import CHAIN, PERIOD, Followed, changed, followed, honest_steps, lies, resigned
 
+from meshsec_core.consensus.attack import make_light_client_attack, verify_light_client_attack
+from meshsec_core.consensus.validators import ValidatorSet
+from meshsec_core.kernel.crypto import verify
 from meshsec_core.kernel.wire import tendermint as wire
 from meshsec_core.kernel.wire.hashes import header_hash
 from meshsec_core.kernel.wire.proto import encode
@@ -164,6 +167,7 @@ def test_the_client_detects_a_fork_and_tells_both_sides(traveller: Traveller, ki
     """Given a fork of our chain that two thirds signed
     When one of primary and witness shows it and the other shows the chain
     Then the client trusts neither, calls it an attack and gives each side evidence of the other's header
+    And what it gives the chain is what we would make of the same blocks, and what the chain takes as proof
     """
     chain = followed()
     forked = fork(chain, **FORKS[kind])
@@ -180,6 +184,14 @@ def test_the_client_detects_a_fork_and_tells_both_sides(traveller: Traveller, ki
         assert height >= FORKED
         assert evidence.conflicting_block.signed_header == other[height - 1].signed_header
         assert evidence.common_height <= height
+
+    told = accused[shown.index(chain.blocks)]
+    assert isinstance(told, wire.LightClientAttackEvidence)
+    height = told.conflicting_block.signed_header.header.height
+    common, trusted = chain.blocks[told.common_height - 1], chain.blocks[height - 1]
+    assert told == make_light_client_attack(told.conflicting_block, trusted, common)
+    common_set = ValidatorSet.from_wire(common.validators)
+    verify_light_client_attack(told, common.signed_header.header, common_set, trusted.signed_header, verify)
 
 
 def unsigned_fork(chain: Followed) -> Blocks:
