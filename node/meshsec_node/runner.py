@@ -348,6 +348,7 @@ class Runner:
         replica = Replica.open(chain.genesis, keys, storage, verify=self._verifier, models=models, keep=self.settings.keep)
         branch = self.branches[name] = Runner(self.settings, replica, storage, self._verifier, self.aliases)
         branch.base = chain.height
+        branch._begun = self._loop.time()  # it does not begin with a heartbeat of its own
         branch.set_mode(self.mode, self.block_time)
         branch._work = self._loop.create_task(branch.run())
 
