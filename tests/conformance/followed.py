@@ -37,6 +37,8 @@ class Followed:
 
     blocks: tuple[wire.LightBlock, ...]
     keys: dict[bytes, PrivateKey]
+    evidence: tuple[wire.Evidence, ...]
+    """All that is in its blocks."""
 
     def block(self, height: int) -> wire.LightBlock:
         return self.blocks[height - 1]
@@ -83,14 +85,17 @@ def followed() -> Followed:
     with SimWorld("pair") as world:
         live(world)
         node = world.nodes["juno"]
-        blocks = []
+        blocks, evidence = [], []
         for height in range(1, node.replica.height + 1):
             signed, validators = node.replica.commit(height), node.replica.validators_at(height)
             assert signed is not None
             assert validators is not None
             blocks.append(wire.LightBlock(signed, validators.to_wire()))
+            block = node.replica.block(height)
+            assert block is not None
+            evidence += block.evidence
         keys = {address_of(key.public_key): key for key in consensus_keys(node.spec).values()}
-        return Followed(tuple(blocks), keys)
+        return Followed(tuple(blocks), keys, tuple(evidence))
 
 
 def resigned(block: wire.LightBlock, keys: dict[bytes, PrivateKey], **fields: object) -> wire.LightBlock:

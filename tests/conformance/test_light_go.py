@@ -17,12 +17,14 @@ import pytest
 from followed import CHAIN, PERIOD, Followed, changed, followed, honest_steps, lies, resigned
 
 from meshsec_core.consensus.attack import make_light_client_attack, verify_light_client_attack
+from meshsec_core.consensus.evidence import verify_duplicate_vote
 from meshsec_core.consensus.validators import ValidatorSet
-from meshsec_core.kernel.crypto import verify
+from meshsec_core.kernel.crypto import sha256, verify
+from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire import tendermint as wire
 from meshsec_core.kernel.wire.hashes import header_hash
 from meshsec_core.kernel.wire.proto import encode
-from meshsec_core.kernel.wire.tendermint import decode_evidence
+from meshsec_core.kernel.wire.tendermint import decode_evidence, encode_evidence
 
 PROGRAM = Path(__file__).parent / "light_go"
 FORKED = 45
@@ -192,6 +194,88 @@ def test_the_client_detects_a_fork_and_tells_both_sides(traveller: Traveller, ki
     assert told == make_light_client_attack(told.conflicting_block, trusted, common)
     common_set = ValidatorSet.from_wire(common.validators)
     verify_light_client_attack(told, common.signed_header.header, common_set, trusted.signed_header, verify)
+
+
+def charge(chain: Followed, evidence: wire.Evidence) -> str:
+    """What a full node of our chain knows when it judges evidence."""
+    if isinstance(evidence, wire.DuplicateVoteEvidence):
+        common = trusted = evidence.vote_a.height
+    else:
+        common, trusted = evidence.common_height, evidence.conflicting_block.signed_header.header.height
+    return json.dumps(
+        {
+            "chain_id": CHAIN,
+            "evidence": encode_evidence(evidence).hex(),
+            "set": encode(chain.block(common).validators).hex(),
+            "common": encode(chain.block(common).signed_header).hex(),
+            "trusted": encode(chain.block(trusted).signed_header).hex(),
+            "now": str(chain.now),
+            "period": str(PERIOD),
+        }
+    )
+
+
+def bent_evidence(honest: wire.DuplicateVoteEvidence) -> list[wire.DuplicateVoteEvidence]:
+    first, second = honest.vote_a, honest.vote_b
+    return [
+        changed(honest, vote_a=second, vote_b=first),
+        changed(honest, vote_b=first),
+        changed(honest, validator_power=honest.validator_power + 1),
+        changed(honest, total_power=honest.total_power - 1),
+        *(changed(honest, vote_a=changed(first, **{name: getattr(first, name) + 1})) for name in ("height", "round", "time")),
+        changed(honest, vote_a=changed(first, signature=second.signature)),
+        changed(honest, vote_a=changed(first, kind=wire.PREVOTE)),
+        changed(honest, vote_a=changed(first, address=bytes(20))),
+        changed(honest, vote_a=changed(first, block_id=changed(first.block_id, hash=bytes(32)))),
+    ]
+
+
+def ours_accepts(chain: Followed, evidence: wire.DuplicateVoteEvidence) -> bool:
+    honest_height = min(evidence.vote_a.height, evidence.vote_b.height)
+    block = chain.block(honest_height)
+    members = ValidatorSet.from_wire(block.validators)
+    try:
+        verify_duplicate_vote(evidence, CHAIN, members, block.signed_header.header.time, verify)
+    except Rejected:
+        return False
+    return True
+
+
+def test_nodes_in_go_convict_whom_our_blocks_convict_and_nobody_else(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    chain = followed()
+    found = [one for one in chain.evidence if isinstance(one, wire.DuplicateVoteEvidence)]
+    assert len(found) == 2
+
+    assert run("convict", [charge(chain, one) for one in found]) == [f"accepted {sha256(encode(one)).hex()}" for one in found]
+    assert all(ours_accepts(chain, one) for one in found)
+    bent = [lie for one in found for lie in bent_evidence(one)]
+    assert [said for said in run("convict", [charge(chain, lie) for lie in bent]) if not said.startswith("refused")] == []
+    assert [lie for lie in bent if ours_accepts(chain, lie)] == []
+    with capsys.disabled():
+        print(f"\nGo's nodes convicted {len(found)} double signers of our chain and refused {len(bent)} bent charges, as we do")
+
+
+@pytest.mark.parametrize("kind", FORKS)
+def test_an_attack_on_light_clients_that_was_detected_is_proven_to_nodes_in_go_by_our_bytes(
+    traveller: Traveller, kind: str
+) -> None:
+    chain = followed()
+    found = traveller.go(chain.blocks, fork(chain, **FORKS[kind]))
+    [raw] = found["evidence"][0]
+    attack = decode_evidence(bytes.fromhex(raw))
+    assert isinstance(attack, wire.LightClientAttackEvidence)
+    assert encode_evidence(attack).hex() == raw
+
+    [verdict] = traveller.run("convict", [charge(chain, attack)])
+    assert verdict.startswith("accepted ")
+    guilty = attack.byzantine_validators
+    bent = [
+        changed(attack, total_power=attack.total_power + 1),
+        changed(attack, byzantine_validators=guilty[1:] if guilty else (chain.blocks[0].validators.validators[0],)),
+        changed(attack, conflicting_block=chain.block(attack.conflicting_block.signed_header.header.height)),
+    ]
+    verdicts = traveller.run("convict", [charge(chain, lie) for lie in bent])
+    assert [said for said in verdicts if not said.startswith("refused")] == []
 
 
 def unsigned_fork(chain: Followed) -> Blocks:

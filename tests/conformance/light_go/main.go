@@ -1,6 +1,6 @@
-// Package main lets CometBFT's light client judge single updates and follow a chain from files.
+// Package main lets CometBFT's light client judge single updates and follow a chain from files, and its nodes judge evidence.
 //
-// The first argument chooses: `judge` or `follow`. Both read JSON lines from standard input and answer with one line for each.
+// The first argument chooses: `judge`, `follow` or `convict`. All read JSON lines from standard input and answer with one line for each.
 package main
 
 import (
@@ -54,7 +54,7 @@ func readSet(text string) (*types.ValidatorSet, error) {
 }
 
 func main() {
-	answer := map[string]func([]byte) (string, error){"judge": judge, "follow": follow}[os.Args[1]]
+	answer := map[string]func([]byte) (string, error){"judge": judge, "follow": follow, "convict": convict}[os.Args[1]]
 	err := eachLine(os.Stdin, func(line []byte) error {
 		said, err := answer(line)
 		if err == nil {
