@@ -33,7 +33,10 @@ def _answer(ctx: Ctx, msg: Answer) -> None:
     write_acknowledgement(ctx, msg.packet, msg.acknowledgement)
 
 
-def _agree(ordering: str, version: str) -> str:
+def _agree(ctx: Ctx, step: str, ordering: str, said: tuple[str, ...]) -> str:
+    """Note what this end is told: hop, port, channel, the other's port (and channel), version."""
+    hop, port, channel, *theirs, version = said
+    ctx.store.set(f"probe/{step}/{channel}", " ".join((ordering, hop, port, *theirs, version)).encode())
     if version == "refuse":
         raise Rejected("probe/refused-version", ordering=ordering)
     return version or "probe-1"
@@ -65,8 +68,8 @@ def _opened(ctx: Ctx, _port: str, channel: str, *said: str) -> None:
 
 
 _PORT = Port(
-    on_open_init=lambda ctx, ordering, hop, port, channel, their_port, version: _agree(ordering, version),
-    on_open_try=lambda ctx, ordering, hop, port, channel, their_port, their_channel, version: _agree(ordering, version),
+    on_open_init=lambda ctx, ordering, *said: _agree(ctx, "proposed", ordering, said),
+    on_open_try=lambda ctx, ordering, *said: _agree(ctx, "answered", ordering, said),
     on_open_ack=_opened,
     on_open_confirm=_opened,
     on_close_init=_closing,
