@@ -94,8 +94,9 @@ def test_the_other_end_must_have_a_name_that_an_end_can_have(offered: Rig) -> No
         offered.b.send("relayer", replace(answer, counterparty_port_id="x"))
     offered.end(offered.b).channel = CHANNEL
     offered.b.send("relayer", answer)
+    answered = offered.channel_ack("probe-1")
     with refused(offered.a, "ibc/bad-identifier"):
-        offered.a.send("relayer", replace(offered.channel_ack("probe-1"), counterparty_channel_id="channel"))
+        offered.a.send("relayer", replace(answered, counterparty_channel_id="short"))
 
 
 def test_an_application_is_told_both_ends_of_a_channel_in_every_step(offered: Rig) -> None:
