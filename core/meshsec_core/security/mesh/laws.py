@@ -15,6 +15,7 @@ from meshsec_core.runtime.module import View
 from meshsec_core.security.mesh.consumer import epoch
 from meshsec_core.security.mesh.consumer import state as consumer
 from meshsec_core.security.mesh.history import State
+from meshsec_core.security.mesh.measures import query_lent_at_stake
 from meshsec_core.security.mesh.provider import state as provider
 
 
@@ -76,6 +77,15 @@ def virtual_stake_is_what_stake_converts_to(views: Views) -> None:
                 raise InvariantViolated(f"{name}: virtual stake {bonded}, wanted {wanted}")
 
 
+def caps_cap_power_alone(views: Views) -> None:
+    """Power stays within what stake is worth; what answers for faults is all of the stake, however little of it is power."""
+    for pair in pairs(views):
+        for validator, request in consumer.requests_of(pair.here.store, pair.link).items():
+            answering = query_lent_at_stake(pair.there, pair.lent, validator)
+            if request.bonded > request.converted or answering.stake != request.tokens:
+                raise InvariantViolated(f"{pair.link}: {request} for {validator}, and {answering} answers for it")
+
+
 def rewards_arrive(views: Views) -> None:
     """Law 8: what a consumer has told is what its provider has received; what was asked for has been paid."""
     for pair in pairs(views):
@@ -115,6 +125,7 @@ LAWS = (
     Law("requests equal stake", always=False, check=requests_equal_stake),
     Law("requests are asked for", always=False, check=requests_are_asked_for),
     Law("virtual stake is what stake converts to", always=False, check=virtual_stake_is_what_stake_converts_to),
+    Law("caps cap power alone", always=False, check=caps_cap_power_alone),
     Law("rewards arrive", always=False, check=rewards_arrive),
     Law("validators are known", always=False, check=validators_are_known),
     Law("nothing is paid twice", always=True, check=nothing_is_paid_twice),

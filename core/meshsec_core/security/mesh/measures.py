@@ -2,12 +2,20 @@
 
 import msgspec
 
-from meshsec_core.kernel.types import ONE_BPS, LinkId, ValidatorId
+from meshsec_core.ibc import client, transfer
+from meshsec_core.ibc.channel import client_of
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import ONE_BPS, ONE_E18, Address, ChainId, Denom, LinkId, ValidatorId, ceil_div
 from meshsec_core.modules import slashing
 from meshsec_core.modules.staking import state as staking
 from meshsec_core.runtime.module import Query, View
 from meshsec_core.security.mesh.consumer import views as borrowing
-from meshsec_core.security.mesh.provider.state import POOLS, STAKES, VAULTS, get_link
+from meshsec_core.security.mesh.packets import DOUBLE_SIGN, DOWNTIME
+from meshsec_core.security.mesh.provider.book import Key
+from meshsec_core.security.mesh.provider.payout import pending_rewards
+from meshsec_core.security.mesh.provider.state import POOLS, STAKES, VAULTS, get_link, validators_of
+
+UNKNOWN_FAULT = "mesh/unknown-fault"
 
 
 class Power(msgspec.Struct, frozen=True):
@@ -18,8 +26,64 @@ class Power(msgspec.Struct, frozen=True):
     """Per link that this chain borrows over."""
 
 
+class Corruption(msgspec.Struct, frozen=True):
+    """What it takes to stop this chain, or to forge it: a third of the power stops it, two thirds sign anything."""
+
+    bonded: int
+    buy_third: int
+    """Tokens that an outsider must bond to hold a third; rounds up."""
+    buy_two_thirds: int
+    bribe_third: int
+    """How many validators, the largest first, hold at least a third."""
+    bribe_two_thirds: int
+    burn_third: int
+    """What their double sign would burn here, in this chain's tokens: native and virtual stake."""
+    burn_two_thirds: int
+
+
+class Concentration(msgspec.Struct, frozen=True):
+    """How unequal power is; 10000 means that one holds it all."""
+
+    validators_bps: int
+    """Sum of the squares of the validators' shares, rounded down."""
+    sources_bps: int
+    """The same over who backs them: native stake and every provider."""
+
+
+class AtRisk(msgspec.Struct, frozen=True):
+    """What a neighbour could take from here by showing forged packets: the coins that stand for its vouchers."""
+
+    chain: ChainId
+    channel: str
+    denom: Denom
+    amount: int
+
+
+class Earning(msgspec.Struct, frozen=True):
+    """What a re-staker may expect of one validator."""
+
+    consumer: LinkId
+    validator: ValidatorId
+    stake: int
+    share_e18: int
+    """Of every reward for the validator's virtual stake; rounds down."""
+    pending: int
+    """Credited and not withdrawn, in consumer tokens."""
+
+
+class Restaker(msgspec.Struct, frozen=True):
+    """What one user stands to lose and to earn."""
+
+    collateral: int
+    most_loss: int
+    """If one fault happens on every link at once, at home included."""
+    losses: dict[str, int]
+    """Per link, if it alone has a fault: its lien by its ratio, rounded up."""
+    earnings: tuple[Earning, ...]
+
+
 class AtStake(msgspec.Struct, frozen=True):
-    """What a double sign of one validator would cost now."""
+    """What a fault of one validator would cost now."""
 
     validator: ValidatorId
     here: int
@@ -27,7 +91,7 @@ class AtStake(msgspec.Struct, frozen=True):
 
 
 class LentAtStake(msgspec.Struct, frozen=True):
-    """What a double sign of a consumer's validator would cost the users of this chain."""
+    """What a fault of a consumer's validator would cost the users of this chain."""
 
     consumer: LinkId
     validator: ValidatorId
@@ -53,24 +117,72 @@ def query_power(view: View) -> Power:
     return Power(sum(each.native for each in backed), {link: sum(each.virtual.get(link, 0) for each in backed) for link in links})
 
 
-def query_at_stake(view: View, validator: str) -> AtStake:
-    """Show what a double sign of this chain's validator would cost here; rounds down, as the slash does.
+def query_corruption(view: View) -> Corruption:
+    """Show what it takes to hold a third or two thirds of the power."""
+    powers = _powers(view)
+    bonded = sum(powers)
+    fraction = slashing.params(view.store).double_sign_slash_bps
+    third, two_thirds = _largest(powers, 1), _largest(powers, 2)
+    return Corruption(
+        bonded,
+        ceil_div(bonded, 2),  # x of bonded + x is a third
+        2 * bonded,
+        len(third),
+        len(two_thirds),
+        sum(tokens * fraction // ONE_BPS for tokens in third),
+        sum(tokens * fraction // ONE_BPS for tokens in two_thirds),
+    )
+
+
+def query_concentration(view: View) -> Concentration:
+    """Show how unequal power is."""
+    power = query_power(view)
+    return Concentration(_squares(_powers(view)), _squares([power.native, *power.virtual.values()]))
+
+
+def query_at_risk(view: View) -> tuple[AtRisk, ...]:
+    """List what each neighbour could take from here: the value that its security must be worth."""
+    found = []
+    for (channel, denom), amount in transfer.ESCROWS.items(view.store):
+        chain = client.client_chain_id(view.store, client_of(view.store, transfer.PORT, channel))
+        found.append(AtRisk(chain, channel, Denom(denom), amount))
+    return tuple(found)
+
+
+def query_restaker(view: View, user: str) -> Restaker:
+    """Show what a user stands to lose and to earn."""
+    account = VAULTS.get(view.store, user)
+    earnings = []
+    for link in account.liens:
+        for validator in validators_of(view.store, Address(user), LinkId(link)):
+            key = Key(LinkId(link), validator, Address(user))
+            stake, total = STAKES.get(view.store, *key).bonded, POOLS.get(view.store, link, validator).total
+            share = stake * ONE_E18 // total if total else 0
+            earnings.append(Earning(key.link, validator, stake, share, pending_rewards(view.store, key)))
+    losses = {link: ceil_div(lien.range.high * lien.ratio_bps, ONE_BPS) for link, lien in account.liens.items()}
+    return Restaker(account.collateral, account.slashable.high, losses, tuple(earnings))
+
+
+def query_at_stake(view: View, validator: str, fault: str = DOUBLE_SIGN) -> AtStake:
+    """Show what a fault of this chain's validator would cost here; rounds down, as the slash does.
 
     Raises:
-        Rejected: `staking/unknown-validator`.
+        Rejected: `staking/unknown-validator`, `mesh/unknown-fault`.
     """
     record = staking.get_validator(view.store, ValidatorId(validator))
-    return AtStake(record.operator, record.tokens * slashing.params(view.store).double_sign_slash_bps // ONE_BPS)
+    rules = slashing.params(view.store)
+    fraction = _of_fault(fault, rules.double_sign_slash_bps, rules.downtime_slash_bps)
+    return AtStake(record.operator, record.tokens * fraction // ONE_BPS)
 
 
-def query_lent_at_stake(view: View, consumer: str, validator: str) -> LentAtStake:
-    """Show what a double sign of a consumer's validator would cost the users here, propagation not counted.
+def query_lent_at_stake(view: View, consumer: str, validator: str, fault: str = DOUBLE_SIGN) -> LentAtStake:
+    """Show what a fault of a consumer's validator would cost the users here, propagation not counted. Caps do not lower it.
 
     Raises:
-        Rejected: `mesh/unknown-link`.
+        Rejected: `mesh/unknown-link`, `mesh/unknown-fault`.
     """
-    link = get_link(view.store, LinkId(consumer))
-    fraction = link.rules.double_sign_bps if link.rules is not None else 0
+    rules = get_link(view.store, LinkId(consumer)).rules
+    fraction = 0 if rules is None else _of_fault(fault, rules.double_sign_bps, rules.downtime_bps)
     loss = 0
     for (user,), stake in STAKES.items(view.store, consumer, validator):
         lien = VAULTS.get(view.store, user).liens.get(consumer)
@@ -78,6 +190,36 @@ def query_lent_at_stake(view: View, consumer: str, validator: str) -> LentAtStak
             loss += stake.range.high * min(fraction, lien.ratio_bps) // ONE_BPS
     pool = POOLS.get(view.store, consumer, validator)
     return LentAtStake(LinkId(consumer), ValidatorId(validator), pool.total + pool.adding, loss)
+
+
+def _of_fault(fault: str, double_sign_bps: int, downtime_bps: int) -> int:
+    match fault:
+        case "double-sign":
+            return double_sign_bps
+        case "downtime":
+            return downtime_bps
+        case _:
+            raise Rejected(UNKNOWN_FAULT, fault=fault[:50], known=f"{DOUBLE_SIGN}, {DOWNTIME}")
+
+
+def _powers(view: View) -> list[int]:
+    """Return the tokens of the bonded validators, largest first."""
+    return sorted((each.tokens for each in borrowing.backing(view) if each.bonded), reverse=True)
+
+
+def _largest(powers: list[int], thirds: int) -> list[int]:
+    """Return the fewest of them that hold so many thirds of all."""
+    total, held = sum(powers), 0
+    for count, tokens in enumerate(powers):
+        if 3 * held >= thirds * total:
+            return powers[:count]
+        held += tokens
+    return powers
+
+
+def _squares(parts: list[int]) -> int:
+    total = sum(parts)
+    return sum(part * part for part in parts) * ONE_BPS // (total * total) if total else 0
 
 
 def query_leverage(view: View) -> Leverage:
@@ -92,6 +234,10 @@ def query_leverage(view: View) -> Leverage:
 
 MEASURES: dict[str, Query] = {
     "power": query_power,
+    "corruption": query_corruption,
+    "concentration": query_concentration,
+    "at-risk": query_at_risk,
+    "restaker": query_restaker,
     "at-stake": query_at_stake,
     "lent-at-stake": query_lent_at_stake,
     "leverage": query_leverage,
