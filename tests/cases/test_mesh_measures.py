@@ -43,7 +43,7 @@ def test_above_a_cap_power_stays_flat_while_what_is_slashable_and_who_is_rewarde
 
 
 def test_several_providers_share_a_floor_for_local_power_and_each_keeps_its_own_cap() -> None:
-    """Local power is 4,000 and must stay half: 4,000 may be lent. One wants 6,000 and is capped at 3,000, the other wants 5,000."""
+    """Local power is 4,000 and must stay half. One wants to lend 6,000 and is capped at 3,000, the other wants to lend 5,000."""
     rig = MeshRig()
     shared = {"slashing": {"double_sign_slash_bps": 1_000, "downtime_slash_bps": 1_000}}
     for name in ("osmo", "axelar"):
