@@ -1,9 +1,8 @@
 """Faults of validators in chains of `mesh_rig`: slashes as staking makes them, and evidence that a provider can verify."""
 
 from harness import Chain
-from mesh_rig import Link, validator_set
+from mesh_rig import Link, know, validator_set
 from meshsec_core.consensus.evidence import make_duplicate_vote
-from meshsec_core.ibc import client
 from meshsec_core.kernel.crypto import PrivateKey, address_of, sha256
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.hashes import consensus_hash, data_hash, header_hash, vote_sign_bytes
@@ -104,14 +103,14 @@ def signed_header(chain: Chain, height: int) -> SignedHeader:
 def evidence_for(link: Link, evidence: DuplicateVoteEvidence, height: int | None = None) -> SubmitEvidence:
     """Show the provider two votes and the header of their height, on the height before, which its client is given to know."""
     consumer, at = link.consumer, evidence.vote_a.height if height is None else height
-    know(link, at - 1)
+    know_height(link, at - 1)
     wire = validator_set(consumer).to_wire()
     header = ClientHeader(signed_header(consumer, at), wire, Height(1, at - 1), wire)
     return SubmitEvidence(link.lent, encode_evidence(evidence), any_encode(HEADER_URL, encode(header)))
 
 
-def know(link: Link, height: int) -> None:
+def know_height(link: Link, height: int) -> None:
     """Let the provider's client know a height of the consumer, with the present validators."""
     name = link.provider.query("mesh/provider/link", link=link.lent).client
     state = ConsensusState(link.consumer.ctx.time - SECOND, sha256(b"root"), validator_set(link.consumer).hash)
-    client.CONSENSUS_STATES.put(link.provider.state, name, Height(1, height), state)
+    know(link.provider, name, Height(1, height), state)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from harness import SELF_BOND, Chain
 from ibc_events import attribute, attributes
@@ -192,7 +193,7 @@ class MeshRig:
                 upgrade_path=("upgrade", "upgradedIBCState"),
             )
             client.CLIENTS.put(chain.state, client_id, state)
-            client.CONSENSUS_STATES.put(chain.state, client_id, state.latest_height, consensus_of(other))
+            know(chain, client_id, state.latest_height, consensus_of(other))
             end = ConnectionEnd(
                 client_id,
                 SUPPORTED,
@@ -255,7 +256,7 @@ class MeshRig:
         self.flights.remove(flight)
         source, target = flight.source, flight.target
         client_id = f"07-tendermint-{connection_id(source, target, self.chains).removeprefix('connection-')}"
-        client.CONSENSUS_STATES.put(source.state, client_id, self._height(target), consensus_of(target))
+        know(source, client_id, self._height(target), consensus_of(target))
         with trusting():
             source.send("relayer", Timeout(flight.packet, b"", self._height(target), 1))
 
@@ -320,6 +321,13 @@ def is_closed(chain: Chain, port: str, channel: str) -> bool:
 def connection_id(chain: Chain, other: Chain, chains: Mapping[str, Chain]) -> str:
     """Return what a chain calls its connection to another."""
     return f"connection-{list(chains.values()).index(other)}"
+
+
+def know(chain: Chain, client_id: str, height: Height, state: ConsensusState) -> None:
+    """Let a client know a height, as an update would."""
+    client.remember(chain.ctx, client_id, height, state)
+    known = client.CLIENTS.get(chain.state, client_id)
+    client.CLIENTS.put(chain.state, client_id, replace(known, latest_height=max(known.latest_height, height)))
 
 
 def consensus_of(chain: Chain) -> ConsensusState:
