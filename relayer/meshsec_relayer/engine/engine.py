@@ -240,6 +240,7 @@ class Engine:
                 self.controls.clear()
                 for path in self.paths.values():
                     path.version += 1
+                    path.begin_anew()
                     for entry in path.book.entries.values():
                         entry.attempts, entry.retry_at, entry.limit, entry.given_up = 0, 0, 0, ""
             case Drop(id=name):

@@ -25,6 +25,8 @@ from meshsec_relayer.engine.tasks import FIRST_REST, LONGEST_REST, MOST_ATTEMPTS
 
 MOST_UNDER_WAY = 4
 """Transactions of one lane under way at once."""
+MOST_OLD_UNDER_WAY = 2
+"""Of these, those with nothing but backlog: what is new always finds a place."""
 
 CLIENT_CODES = ("light/", "ibc/client-not-active", "ibc/unknown-consensus-state", "ibc/header-", CLIENT_EXPIRED, CLIENT_FROZEN)
 """Refusals (or their beginnings) that are about the light client and not about what it was to prove."""
@@ -51,6 +53,8 @@ class Lane:
         self._rules = rules
         self._turn = 0
         self._turns = 0
+        self._old_under_way = 0
+        """Transactions under way with nothing but backlog."""
         self._looked: tuple[int, ...] = ()
         """What the world looked like when nothing could be picked."""
         self._look_again_at: int | None = None
@@ -74,6 +78,7 @@ class Lane:
                 continue
             meters.count("client_updates_submitted_total", len(updates), chain=self.target.name)
             self.under_way += 1
+            self._old_under_way += picked.backlog
             self._turns += 1
             delivery = self._deliver(picked, height, updates, self._turns - 1, meters, tell)
             self._tasks.start(f"{self.name}/{self._turns}", delivery)
@@ -115,7 +120,7 @@ class Lane:
             picked = pick(self.path, self.source, self.target, self._controls, self._rules, self._known_at)
             self.waits_for_block = picked.waits_for_block
             self._look_again_at = picked.look_again_at
-            if not picked.items and not picked.refresh:
+            if not (picked.items or picked.refresh) or (picked.backlog and self._old_under_way >= MOST_OLD_UNDER_WAY):
                 picked = None
         if picked is None:
             self._looked = self._world()
@@ -153,6 +158,7 @@ class Lane:
             self._client_failed(problem.code, str(problem), tell)
         picked.free()
         self.under_way -= 1
+        self._old_under_way -= picked.backlog
         self.path.version += 1
 
     def _messages(self, items: tuple[Item, ...], height: int) -> Task[list[tuple[Item, Msg]]]:

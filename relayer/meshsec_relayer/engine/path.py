@@ -49,12 +49,24 @@ class Path:
         """Grows whenever something changes that might let a packet move."""
         self._tell = tell
         self._directories: dict[str, Directory] = {}
+        self._begun: dict[str, int] = {}
+        """Chain name to its height when the path began, or was cleared."""
         self._changed: dict[str, int] = {}
         """Chain name to the block in which the handshake last changed it."""
 
     def other(self, chain: str) -> Chain:
         """Return the chain at the other end."""
         return self.b if chain == self.a.name else self.a
+
+    def begin_anew(self) -> None:
+        """Call everything that has been seen so far the backlog: what is new goes before it."""
+        self._begun = {chain.name: chain.height for chain in (self.a, self.b)}
+
+    def is_backlog(self, entry: Entry) -> bool:
+        """Tell whether a packet was sent, or answered, before the path began."""
+        if entry.acknowledgement is not None:
+            return entry.answered_at <= self._begun.get(entry.target.name, 0)
+        return (entry.sent_at or 0) <= self._begun.get(entry.source.name, 0)
 
     def want(self, channel: ChannelConfig) -> None:
         """Want another channel."""
@@ -84,6 +96,8 @@ class Path:
             yield from self._refresh(tasks)
         self._remember()
         self.ready, self.problem = True, ""
+        if not self._begun:
+            self.begin_anew()
         self.version += 1
         self._tell("info", "path-open", path=self.name, channels=len(self.image.channels))
 

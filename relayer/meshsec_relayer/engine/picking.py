@@ -1,7 +1,8 @@
 """Which packets a lane carries next: what can be proven now, in the order of sequences, within the limits of a transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 
@@ -13,6 +14,10 @@ from meshsec_relayer.engine.controls import Controls
 from meshsec_relayer.engine.packets import Channel, Entry
 from meshsec_relayer.engine.path import Path
 from meshsec_relayer.engine.turns import Turns
+
+
+BACKLOG_PART = 4
+"""So many parts has a batch, and one of them is kept for the backlog while there is any."""
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -32,6 +37,8 @@ class Picked:
     """The lowest header height that proves all of it."""
     refresh: bool = False
     """Whether the client is to learn a header even if nothing has to be proven."""
+    backlog: bool = False
+    """Whether all of it is old."""
     waits_for_block: bool = False
     look_again_at: int | None = None
     """When an attempt that failed may be repeated."""
@@ -82,7 +89,7 @@ def pick(path: Path, source: Chain, target: Chain, controls: Controls, rules: Ru
     picked.refresh = look.may_refresh()
     chosen: list[Item] = []
     room, most = rules.bytes, min(rules.messages, controls.steps) if controls.paused else rules.messages
-    for item in (*look.closings(), *look.parcels()):
+    for item in (*look.closings(), *look.parcels(most)):
         alone = item.entry.limit if isinstance(item, Parcel) else 1
         most = min(most, alone) if alone else most
         if len(chosen) >= most or (chosen and item.size > room):
@@ -90,6 +97,7 @@ def pick(path: Path, source: Chain, target: Chain, controls: Controls, rules: Ru
         chosen.append(item)
         room -= item.size
     picked.items = tuple(chosen)
+    picked.backlog = bool(chosen) and all(isinstance(item, Parcel) and path.is_backlog(item.entry) for item in chosen)
     needed = [_needed(path, item, source, target) for item in chosen] + ([source.height] if picked.refresh else [])
     picked.needed = max(needed, default=0)
     return picked
@@ -138,10 +146,24 @@ class Look:
                 if self._is_time(channel.confirm_after):
                     yield item
 
-    def parcels(self) -> Iterator[Item]:
-        """Yield the packets that can go this way now, by sequence."""
+    def parcels(self, most: int) -> Iterator[Item]:
+        """Yield the packets that can go this way now: new ones first, but for a part of the room that is kept for the backlog."""
+        entries = sorted(self.path.book.entries.values(), key=self._place)
+        behind: list[Channel] = []  # ordered channels with a backlog: what is new there has to come after it
+        for entry in entries:
+            if entry.channel.ordered and self.path.is_backlog(entry) and entry.channel not in behind:
+                behind.append(entry.channel)
+        old = [entry for entry in entries if self.path.is_backlog(entry) or entry.channel in behind]
+        new = [entry for entry in entries if not (self.path.is_backlog(entry) or entry.channel in behind)]
+        backlog, fresh = list(islice(self._ready(old), most)), self._ready(new)
+        yield from islice(fresh, most - (most // BACKLOG_PART if backlog else 0))  # rounds down
+        yield from backlog
+        yield from fresh
+
+    def _ready(self, entries: Iterable[Entry]) -> Iterator[Parcel]:
+        """Yield those that can go this way now, in their order; on an ordered channel none goes before another."""
         jammed: list[Channel] = []
-        for entry in sorted(self.path.book.entries.values(), key=self._place):
+        for entry in entries:
             leg = entry.leg
             if leg is None or lane_of(entry, leg) != (self.source, self.target):
                 if leg == "timeout" and entry.channel.ordered and entry.source is self.source:
