@@ -4,7 +4,7 @@ Everything here runs on one asyncio loop; only the signatures of batches are ver
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -17,10 +17,10 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.tendermint import Evidence
 from meshsec_core.replica.branch import branch_of, keys_of
-from meshsec_core.replica.drive import carry_out, drive
-from meshsec_core.replica.events import Committed, Event, Fire, Halted, SetTimer, Tick, Timer
+from meshsec_core.replica.drive import Left, carry_out
+from meshsec_core.replica.events import Committed, Effect, Event, Fire, Halted, SetTimer, Tick, Timer
 from meshsec_core.replica.replica import Replica
-from meshsec_core.replica.storage import Storage, Table, Write
+from meshsec_core.replica.storage import Batching, Table, Write
 from meshsec_node.aliases import Aliases
 from meshsec_node.clock import MeshClock
 from meshsec_node.metrics import Metrics
@@ -45,7 +45,7 @@ Question = tuple[bytes, bytes, bytes]
 class Runner:
     """Runs one chain: a `Node` for views, and the orders of the development routes."""
 
-    def __init__(self, settings: Settings, replica: Replica, storage: Storage, verifier: MemoVerifier, aliases: Aliases) -> None:
+    def __init__(self, settings: Settings, replica: Replica, storage: Batching, verifier: MemoVerifier, aliases: Aliases) -> None:
         self.settings = settings
         self.replica = replica
         self.aliases = aliases
@@ -103,7 +103,7 @@ class Runner:
         """
         if self.replica.halted is not None:
             raise Rejected(HALTED, reason=self.replica.halted)
-        self._follow(carry_out(self.replica, self._storage, self.replica.accuse(evidence), self.clock.now()))
+        self._follow(self._carried_out(lambda: self.replica.accuse(evidence)))
         self._wake.set()
 
     def reasons(self) -> list[str]:
@@ -170,12 +170,21 @@ class Runner:
 
     def _feed(self, event: Event) -> None:
         try:
-            self._follow(drive(self.replica, self._storage, event, self.clock.now()))
+            self._follow(self._carried_out(lambda: self.replica.handle(event, self.clock.now())))
         except Exception as bug:
             self._log.error("bug", exc_info=bug)
             self._halt(f"{type(bug).__name__}: {bug}")
 
-    def _follow(self, left: list[SetTimer | Committed | Halted]) -> None:
+    def _carried_out(self, begin: Callable[[], list[Effect]]) -> list[Left]:
+        """Do something with the replica, and all that follows from it at once, with one write to disk.
+
+        The voters are all in this process and nobody else is answered meanwhile, so what they tell each other is heard by nobody
+        outside before it is durable. A crash loses all of it or nothing: nobody remembers a signature that no guard holds.
+        """
+        with self._storage.together():
+            return carry_out(self.replica, self._storage, begin(), self.clock.now())
+
+    def _follow(self, left: list[Left]) -> None:
         for effect in left:
             match effect:
                 case SetTimer():
@@ -327,11 +336,11 @@ class Runner:
 
     def partition(self, groups: Sequence[Sequence[str]]) -> None:
         """Let messages pass only inside groups of validators; see `Replica.partition`."""
-        self._follow(carry_out(self.replica, self._storage, self.replica.partition(groups), self.clock.now()))
+        self._follow(self._carried_out(lambda: self.replica.partition(groups)))
 
     def heal(self, validator: str | None = None) -> None:
         """End the faults of one validator; or all of them, and all branches. See `Replica.heal`."""
-        self._follow(carry_out(self.replica, self._storage, self.replica.heal(validator), self.clock.now()))
+        self._follow(self._carried_out(lambda: self.replica.heal(validator)))
         for name in list(self.branches) if validator is None else ():
             self.end_fork(name)
 

@@ -1,10 +1,11 @@
-"""The rows of a replica on disk: one SQLite file per chain, in write-ahead mode, durable at every `apply`.
+"""The rows of a replica on disk: one SQLite file per chain, in write-ahead mode, durable at every `apply`, or once for several.
 
 One process at a time: the file is locked while it is open, and the lock falls with its process.
 """
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -90,12 +91,39 @@ class SqliteStorage:
                 return
             after = page[-1][0]
 
-    def apply(self, writes: Sequence[Write]) -> None:
-        """Make all writes durable in one transaction; of two writes to a row the later one holds.
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make all that is applied meanwhile durable at once, at the end; if it ends with an exception, nothing of it.
+
+        Until then reads see what nobody outside of the process may hear of.
 
         Raises:
             InvariantViolated: the disk refuses, so the node must halt before it signs anything.
         """
+        try:
+            self._base.execute("BEGIN IMMEDIATE")
+            yield
+            self._base.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise InvariantViolated(f"storage {self.path}: {error}") from error
+        finally:
+            if self._base.in_transaction:
+                self._base.execute("ROLLBACK")
+
+    def apply(self, writes: Sequence[Write]) -> None:
+        """Make all writes durable in one transaction, or with what is made durable `together`; of two writes to a row the later
+        one holds.
+
+        Raises:
+            InvariantViolated: the disk refuses, so the node must halt before it signs anything.
+        """
+        if self._base.in_transaction:
+            self._write(writes)
+            return
+        with self.together():
+            self._write(writes)
+
+    def _write(self, writes: Sequence[Write]) -> None:
         puts: dict[Table, dict[bytes, bytes]] = {}
         drops: dict[Table, set[bytes]] = {}
         for write in writes:
@@ -105,17 +133,10 @@ class SqliteStorage:
                 drop.add(write.key)
             else:
                 put[write.key] = write.value
-        try:
-            self._base.execute("BEGIN IMMEDIATE")
-            for table, keys in drops.items():
-                self._base.executemany(f"DELETE FROM {table} WHERE key = ?", [(key,) for key in keys])
-            for table, rows in puts.items():
-                self._base.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", sorted(rows.items()))
-            self._base.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._base.in_transaction:
-                self._base.execute("ROLLBACK")
-            raise InvariantViolated(f"storage {self.path}: {error}") from error
+        for table, keys in drops.items():
+            self._base.executemany(f"DELETE FROM {table} WHERE key = ?", [(key,) for key in keys])
+        for table, rows in puts.items():
+            self._base.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", sorted(rows.items()))
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of the lock."""

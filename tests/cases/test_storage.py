@@ -69,6 +69,48 @@ def test_a_batch_that_fails_half_way_leaves_no_row(tmp_path: Path) -> None:
     storage.close()
 
 
+def on_disk(path: Path, beside: Path) -> list[tuple[bytes, bytes]]:
+    """Return what would be there after a power cut: the rows of a copy of the files as they lie on disk now."""
+    beside.mkdir()
+    for name in (path.name, path.name + "-wal"):
+        (beside / name).write_bytes((path.parent / name).read_bytes())
+    copy = SqliteStorage(beside / path.name)
+    rows = list(copy.scan(Table.STATE))
+    copy.close()
+    return rows
+
+
+def test_what_is_applied_together_is_read_at_once_and_survives_a_power_cut_whole_or_not_at_all(tmp_path: Path) -> None:
+    storage = SqliteStorage(tmp_path / "chain.db")
+    storage.apply([put(b"a", b"1")])
+    with storage.together():
+        storage.apply([put(b"b", b"2")])
+        storage.apply([put(b"a", None), put(b"c", b"3")])
+        assert list(storage.scan(Table.STATE)) == [(b"b", b"2"), (b"c", b"3")]
+        assert on_disk(storage.path, tmp_path / "before") == [(b"a", b"1")]
+    assert on_disk(storage.path, tmp_path / "after") == [(b"b", b"2"), (b"c", b"3")]
+    storage.close()
+
+
+@pytest.mark.parametrize("fault", [KeyError("a bug of ours"), sqlite3.OperationalError("disk full")])
+def test_of_what_is_applied_together_nothing_stays_if_it_ends_badly(tmp_path: Path, fault: Exception) -> None:
+    storage = SqliteStorage(tmp_path / "chain.db")
+    storage.apply([put(b"a", b"1")])
+    expected = InvariantViolated if isinstance(fault, sqlite3.Error) else type(fault)
+
+    def end_badly() -> None:
+        with storage.together():
+            storage.apply([put(b"b", b"2")])
+            raise fault
+
+    with pytest.raises(expected):
+        end_badly()
+    assert list(storage.scan(Table.STATE)) == [(b"a", b"1")]
+    storage.apply([put(b"c", b"3")])
+    assert on_disk(storage.path, tmp_path / "after") == [(b"a", b"1"), (b"c", b"3")]
+    storage.close()
+
+
 def test_a_second_process_is_refused_while_the_file_is_open(tmp_path: Path) -> None:
     first = SqliteStorage(tmp_path / "chain.db")
     first.apply([put(b"k", b"v")])

@@ -5,6 +5,7 @@ Shells bring the disk, the simulation keeps an image in memory.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from typing import Protocol
 
@@ -61,6 +62,13 @@ class Storage(Protocol):
         """Make all writes durable, or none."""
 
 
+class Batching(Storage, Protocol):
+    """A durable place that can take several batches of rows as one."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Make all that is applied within durable at its end; reads see it before."""
+
+
 class MemoryStorage:
     """An image in memory: what a simulated chain reopens from after a crash."""
 
@@ -85,6 +93,10 @@ class MemoryStorage:
                 self._tables[write.table].pop(write.key, None)
             else:
                 self._tables[write.table][write.key] = write.value
+
+    def together(self) -> AbstractContextManager[None]:
+        """Do nothing: a power cut takes all of it anyway."""
+        return nullcontext()
 
     def copy(self) -> "MemoryStorage":
         """Return an image that later writes do not touch: rows are immutable bytes."""
