@@ -15,7 +15,6 @@ from meshsec_relayer.engine.packets import Channel, Entry
 from meshsec_relayer.engine.path import Path
 from meshsec_relayer.engine.turns import Turns
 
-
 BACKLOG_PART = 4
 """So many parts has a batch, and one of them is kept for the backlog while there is any."""
 
