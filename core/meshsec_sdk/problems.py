@@ -24,6 +24,7 @@ MALFORMED_BODY = "http/malformed-body"
 BODY_TOO_LARGE = "http/body-too-large"
 INTERNAL = "http/internal"
 TX_NOT_FOUND = "tx/not-found"
+UNKNOWN_SNAPSHOT = "snapshot/not-found"
 
 UNPROCESSABLE = 422
 

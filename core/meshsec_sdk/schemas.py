@@ -437,3 +437,31 @@ class Heal(Shape):
     """Whose faults end; all without a name."""
 
     validator: str | None = None
+
+
+class Rest(Shape):
+    """How long no block is decided."""
+
+    duration: str = Field(examples=["2s"])
+
+
+class NamedSnapshot(Shape):
+    """Under which name the chain is saved."""
+
+    name: str = Field(examples=["before"])
+
+
+class Revert(Shape):
+    """Where to go, and what other chains give up and take up again."""
+
+    name: str
+    generation: Decimal | None = Field(None, description="The new one; by default the next.")
+    offset: Decimal | None = Field(None, description="Of the clock, nanoseconds; by default the time is that of the snapshot.")
+    abandoned: list[Base64] = []
+    revived: list[Base64] = []
+
+
+class Lift(Shape):
+    """What another chain has signed again."""
+
+    marks: list[Base64]

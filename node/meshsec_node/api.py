@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from meshsec_core.kernel.errors import Rejected
 from meshsec_node.orders import ORDERS, WAIT_SECONDS, Order
 from meshsec_node.runner import Runner
-from meshsec_node.stream import read_since, stream
+from meshsec_node.stream import latest, read_since, stream
 from meshsec_node.version import VERSION
 from meshsec_node.views import txs
 from meshsec_node.views.chain import receipt_fields
@@ -78,7 +78,7 @@ def _endpoint(runner: Runner, route: Route) -> Endpoint:
         if route.view is txs.submit:
             return _spell(await _submit(runner, request))
         if route.view is txs.batch:
-            await runner.verify_ahead(txs.split(request.body))
+            await runner.ahead.verify(runner.replica.app.read, txs.split(request.body))
         return _spell(route.view(runner, request))
 
     return endpoint
@@ -109,7 +109,7 @@ async def _submit(runner: Runner, request: Request) -> Reply:
 def _events(runner: Runner) -> Endpoint:
     async def follow(http: HttpRequest) -> Response:
         text = http.query_params.get("since") or http.headers.get("last-event-id")
-        return events(http, stream(runner, read_since(text, runner.replica.height), http.query_params.get("only")))
+        return events(http, stream(runner, read_since(text, latest(runner)), http.query_params.get("only")))
 
     return follow
 

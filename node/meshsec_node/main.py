@@ -14,6 +14,7 @@ from meshsec_node.aliases import Aliases
 from meshsec_node.api import build_app
 from meshsec_node.runner import Runner
 from meshsec_node.settings import BAD_SETTINGS, Settings, read_genesis
+from meshsec_node.snapshots import Snapshots
 from meshsec_node.storage import SqliteStorage
 from meshsec_sdk import logs, names, serving
 from meshsec_sdk.models import load_models
@@ -78,5 +79,6 @@ async def _serve(settings: Settings, genesis: Genesis, listener: socket.socket) 
             keep=settings.keep,
         )
         partners = {name: ChainName(name, prefix, names.chain_name(name).denom) for name, prefix in settings.mesh.items()}
-        runner = Runner(settings, replica, storage, verifier, Aliases(chain, {**partners, chain.name: chain}))
+        snapshots = Snapshots(storage, Path(settings.home) / "snapshots", genesis.chain_id)
+        runner = Runner(settings, replica, storage, verifier, Aliases(chain, {**partners, chain.name: chain}), snapshots)
         await serving.serve(build_app(runner), listener, runner.stop, runner.run(), height=replica.height, mode=runner.block_mode)

@@ -9,6 +9,7 @@ import msgspec
 
 from meshsec_core.kernel.crypto import sha256
 from meshsec_core.kernel.errors import Rejected
+from meshsec_node import rewinding
 from meshsec_node.runner import Runner
 from meshsec_node.settings import BlockMode
 from meshsec_node.views.chain import receipt_fields
@@ -119,5 +120,12 @@ ORDERS: Mapping[tuple[str, str], tuple[Order, str]] = {
     ("GET", "/v1/dev/clock"): (show_clock, ""),
     ("POST", "/v1/dev/clock"): (clock, "Clock"),
     ("POST", "/v1/dev/block-mode"): (block_mode, "Mode"),
+    ("POST", "/v1/dev/rest"): (rewinding.rest, "Rest"),
+    ("POST", "/v1/dev/snapshot"): (rewinding.snapshot, "NamedSnapshot"),
+    ("GET", "/v1/dev/snapshots"): (rewinding.snapshots, ""),
+    ("GET", "/v1/dev/snapshots/{name}"): (rewinding.show_snapshot, ""),
+    ("DELETE", "/v1/dev/snapshots/{name}"): (rewinding.delete_snapshot, ""),
+    ("POST", "/v1/dev/revert"): (rewinding.revert, "Revert"),
+    ("POST", "/v1/dev/lift"): (rewinding.lift, "Lift"),
 }
 """(method, path) to what is done and the schema of the body."""

@@ -5,14 +5,13 @@ Everything here runs on one asyncio loop; only the signatures of batches are ver
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import structlog
 from starlette.types import ASGIApp
 
 from meshsec_core.app import Forgery, Receipt, Results
-from meshsec_core.kernel.crypto import MemoVerifier, verify
+from meshsec_core.kernel.crypto import MemoVerifier
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.tendermint import Evidence
@@ -21,31 +20,38 @@ from meshsec_core.replica.drive import Left, carry_out
 from meshsec_core.replica.events import Committed, Effect, Event, Fire, Halted, SetTimer, Tick, Timer
 from meshsec_core.replica.replica import Replica
 from meshsec_core.replica.storage import Batching, Table, Write
+from meshsec_node.ahead import Ahead
 from meshsec_node.aliases import Aliases
 from meshsec_node.clock import MeshClock
 from meshsec_node.metrics import Metrics
 from meshsec_node.settings import BlockMode, Settings
+from meshsec_node.snapshots import Snapshots
 from meshsec_sdk.models import load_models
 
 HALTED = "node/halted"
 DROPPED = "tx/dropped"
 NO_BLOCK = "dev/no-block"
+REVERTED = "dev/reverted"
 
 CLOCK_KEY: Final = b"shell/clock-offset"
 """Row in the table META that holds the logical clock's offset."""
 
 STALLED_SECONDS = 10.0
 """After so long without a decision a height in progress is a reason not to be ready."""
-SLICE = 64
-"""Signatures per piece of work for a thread."""
-
-Question = tuple[bytes, bytes, bytes]
 
 
 class Runner:
     """Runs one chain: a `Node` for views, and the orders of the development routes."""
 
-    def __init__(self, settings: Settings, replica: Replica, storage: Batching, verifier: MemoVerifier, aliases: Aliases) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        replica: Replica,
+        storage: Batching,
+        verifier: MemoVerifier,
+        aliases: Aliases,
+        snapshots: Snapshots | None = None,
+    ) -> None:
         self.settings = settings
         self.replica = replica
         self.aliases = aliases
@@ -61,9 +67,12 @@ class Runner:
         self.branches: dict[str, Runner] = {}
         self.face: ASGIApp | None = None
         """Of a branch, what answers its requests; made at the first one."""
-        self._storage = storage
+        self.snapshots = snapshots
+        """Of a chain that is on disk."""
+        self.storage = storage
+        self._rests_until = 0.0
         self._verifier = verifier
-        self._pool = ThreadPoolExecutor(settings.verifiers, "verify")
+        self.ahead = Ahead(settings.verifiers, verifier)
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
@@ -139,15 +148,16 @@ class Runner:
         self._news.set()
         for _, handle in self._timers.values():
             handle.cancel()
-        for waiters in self._waiters.values():
-            for waiter in waiters:
-                waiter.cancel()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for waiter in (waiter for waiters in self._waiters.values() for waiter in waiters):
+            waiter.cancel()
+        self.ahead.stop()
 
     def _delay(self) -> float | None:
         """Return seconds until the next height is due, or None if only an order or a decision can make it so."""
         if self.replica.halted is not None or self.replica.deciding:
             return None
+        if self._rests > 0:
+            return self._rests
         if self._ordered > 0:
             return 0.0
         since = self._loop.time() - self._begun
@@ -181,8 +191,8 @@ class Runner:
         The voters are all in this process and nobody else is answered meanwhile, so what they tell each other is heard by nobody
         outside before it is durable. A crash loses all of it or nothing: nobody remembers a signature that no guard holds.
         """
-        with self._storage.together():
-            return carry_out(self.replica, self._storage, begin(), self.clock.now())
+        with self.storage.together():
+            return carry_out(self.replica, self.storage, begin(), self.clock.now())
 
     def _follow(self, left: list[Left]) -> None:
         for effect in left:
@@ -202,18 +212,22 @@ class Runner:
         self._timers[timer] = (due, handle)
 
     def _fire(self, timer: Timer) -> None:
+        if self._rests > 0:
+            self._arm(timer, self.clock.now() + int(self._rests * SECOND))
+            return
         self._timers.pop(timer, None)
         self._feed(Fire(timer))
 
     def _halt(self, reason: str) -> None:
         self.replica.halted = reason
         self._log.error("halted", height=self.replica.height, reason=reason)
-        for waiters in self._waiters.values():
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_exception(Rejected(HALTED, reason=reason))
-        self._waiters.clear()
+        self._disappoint(Rejected(HALTED, reason=reason))
         self._publish()
+
+    def _disappoint(self, refusal: Rejected) -> None:
+        waiting, self._waiters = self._waiters, {}
+        for waiter in (waiter for waiters in waiting.values() for waiter in waiters if not waiter.done()):
+            waiter.set_exception(refusal)
 
     def _committed(self, height: int) -> None:
         self._ordered = max(0, self._ordered - 1)
@@ -263,33 +277,19 @@ class Runner:
         except TimeoutError:
             return None
 
-    async def news(self, height: int, seconds: float) -> bool:
-        """Wait until there is a block above a height; False after so many seconds, or when the process stops or halts."""
+    async def news(self, height: int, generation: int, seconds: float) -> bool:
+        """Wait until there is a block above a height of a generation; False after so many seconds, or when there will be none."""
         try:
             async with asyncio.timeout(seconds):
-                while self.replica.height <= height and not self.stopping.is_set() and self.replica.halted is None:
+                while self._expects(height, generation):
                     await self._news.wait()
         except TimeoutError:
             return False
-        return self.replica.height > height
+        return self.replica.height > height and self.replica.generation == generation
 
-    async def verify_ahead(self, raws: tuple[bytes, ...]) -> None:
-        """Verify the signatures of many transactions on threads, so that the checks to come find the verdicts in the memo."""
-        pending: list[asyncio.Future[list[tuple[Question, bool]]]] = []
-        for start in range(0, len(raws), SLICE):
-            questions = [found for raw in raws[start : start + SLICE] if (found := self._question(raw)) is not None]
-            pending.append(self._loop.run_in_executor(self._pool, _verify_all, questions))
-            await asyncio.sleep(0)
-        for future in pending:
-            for question, verdict in await future:
-                self._verifier.remember(question, verdict)
-
-    def _question(self, raw: bytes) -> Question | None:
-        try:
-            read = self.replica.app.read(raw)
-        except Rejected:
-            return None
-        return read.tx.pub_key, read.sign_bytes, read.tx.signature
+    def _expects(self, height: int, generation: int) -> bool:
+        over = self.stopping.is_set() or self.replica.halted is not None or self.replica.generation != generation
+        return self.replica.height <= height and not over
 
     # orders
 
@@ -297,13 +297,15 @@ class Runner:
         """Make so many blocks now; return the height.
 
         Raises:
-            Rejected: `dev/no-block` if they take longer than so many seconds, `node/halted`.
+            Rejected: `dev/no-block` if they take longer than so many seconds, `node/halted`, `dev/reverted`.
         """
-        target = self.replica.height + blocks
+        target, generation = self.replica.height + blocks, self.replica.generation
         self._ordered += blocks
         self._wake.set()
         while self.replica.height < target:
-            if not await self.news(self.replica.height, seconds):
+            if not await self.news(self.replica.height, generation, seconds):
+                if self.replica.generation != generation:
+                    raise Rejected(REVERTED, generation=self.replica.generation)
                 self._ordered = 0
                 if self.replica.halted is not None:
                     raise Rejected(HALTED, reason=self.replica.halted)
@@ -327,8 +329,29 @@ class Runner:
         for branch in self.branches.values():
             branch.set_clock(offset)
 
+    @property
+    def _rests(self) -> float:
+        return self._rests_until - self._loop.time()
+
+    def rest(self, seconds: float) -> None:
+        """Decide no block for so long; what is ordered meanwhile is done afterwards."""
+        self._rests_until = self._loop.time() + seconds
+        self._wake.set()
+
+    def begin_generation(self, offset: int) -> None:
+        """Go on from rows that were put in the place of ours: faults and branches end, and whoever waits is told."""
+        for name in list(self.branches):
+            self.end_fork(name)
+        while self._timers:
+            self._timers.popitem()[1][1].cancel()
+        self.replica = self.replica.reopened()
+        self._disappoint(Rejected(REVERTED, generation=self.replica.generation))
+        self.clock.offset = offset
+        self._ordered, self._rests_until, self._begun = 0, 0.0, self._loop.time()
+        self._publish()
+
     def _keep_clock(self) -> None:
-        self._storage.apply([Write(Table.META, CLOCK_KEY, str(self.clock.offset).encode())])
+        self.storage.apply([clock_row(self.clock.offset)])
 
     def fault(self, kind: str, validator: str, parameters: Mapping[str, Any]) -> None:
         """Make a validator misbehave; see `Replica.fault`."""
@@ -352,7 +375,7 @@ class Runner:
         """
         chain = self.replica
         keys = keys_of({voter.name: voter.key for voter in chain.voters}, validators)
-        storage = branch_of(self._storage, chain.tip, late=late)
+        storage = branch_of(self.storage, chain.tip, late=late)
         models = load_models(chain.genesis.models)
         replica = Replica.open(chain.genesis, keys, storage, verify=self._verifier, models=models, keep=self.settings.keep)
         branch = self.branches[name] = Runner(self.settings, replica, storage, self._verifier, self.aliases)
@@ -371,5 +394,6 @@ class Runner:
         self._wake.set()
 
 
-def _verify_all(questions: list[Question]) -> list[tuple[Question, bool]]:
-    return [(question, verify(*question)) for question in questions]
+def clock_row(offset: int) -> Write:
+    """Return the row that keeps the clock's offset."""
+    return Write(Table.META, CLOCK_KEY, str(offset).encode())

@@ -3,11 +3,12 @@
 One process at a time: the file is locked while it is open, and the lock falls with its process.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.replica.storage import CORRUPT, Table, Write
@@ -57,14 +58,40 @@ class SqliteStorage:
             self._base.close()
             raise
 
-    def _prepare(self) -> None:
-        self._base.execute(_PRAGMAS[0])
+    @classmethod
+    def image(cls, path: Path) -> Self:
+        """Load a file that `save` wrote; what is written to it afterwards stays in memory.
+
+        Raises:
+            Rejected: `storage/version`, `storage/corrupt`, `storage/unavailable`.
+        """
+        found = cls._in_memory(path)
+        try:
+            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as file:
+                file.backup(found._base)
+            found._check_version()
+        except sqlite3.Error as error:
+            code = CORRUPT if type(error) is sqlite3.DatabaseError else UNAVAILABLE
+            raise Rejected(code, path=str(path), reason=str(error)) from None
+        return found
+
+    def _check_version(self) -> bool:
+        """Tell whether there is anything in the file.
+
+        Raises:
+            Rejected: `storage/version`.
+        """
         known = {name for (name,) in self._base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if known:
             row = self._base.execute("SELECT version FROM layout").fetchone() if "layout" in known else None
             found = row[0] if row else "none"
             if found != VERSION:
                 raise Rejected(OTHER_VERSION, path=str(self.path), found=str(found)[:50], expected=VERSION)
+        return bool(known)
+
+    def _prepare(self) -> None:
+        self._base.execute(_PRAGMAS[0])
+        known = self._check_version()
         for pragma in _PRAGMAS[1:]:
             self._base.execute(pragma)
         self._base.execute("BEGIN EXCLUSIVE")
@@ -138,6 +165,64 @@ class SqliteStorage:
         for table, rows in puts.items():
             self._base.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", sorted(rows.items()))
 
+    def save(self, path: Path, writes: Sequence[Write] = ()) -> None:
+        """Copy all rows into a file, which is durable and whole under its name, or is not there.
+
+        Args:
+            path: of the file.
+            writes: change the copy alone.
+
+        Raises:
+            Rejected: `storage/unavailable`.
+        """
+        beside = path.with_suffix(".new")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside.unlink(missing_ok=True)
+            with closing(self.copy()) as image:
+                image.apply(writes)
+                with closing(sqlite3.connect(beside)) as file:
+                    file.execute("PRAGMA journal_mode = OFF")
+                    file.execute("PRAGMA synchronous = OFF")
+                    image._base.backup(file)
+            flush(beside)
+            beside.replace(path)
+            flush(path.parent)
+        except (OSError, sqlite3.Error) as error:
+            raise Rejected(UNAVAILABLE, path=str(path), reason=str(error)) from None
+
+    def copy(self) -> Self:
+        """Return an image in memory that later writes do not touch."""
+        found = self._in_memory(self.path)
+        self._base.backup(found._base)
+        return found
+
+    @classmethod
+    def _in_memory(cls, path: Path) -> Self:
+        found = cls.__new__(cls)
+        found.path, found._base = path, sqlite3.connect(":memory:", isolation_level=None)
+        return found
+
+    def become(self, image: "SqliteStorage") -> None:
+        """Take over all rows of an image, in one transaction: whenever the power fails, all are the old ones or the new ones.
+
+        Raises:
+            InvariantViolated: the disk refuses.
+        """
+        try:
+            image._base.backup(self._base)
+        except sqlite3.Error as error:
+            raise InvariantViolated(f"storage {self.path}: {error}") from error
+
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of the lock."""
         self._base.close()
+
+
+def flush(path: Path) -> None:
+    """Make a file's bytes, or a directory's names, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,18 +1,20 @@
 """Server-sent events of one chain: every block and everything that happened in it, in order, resumable by height.
 
 Ids read `generation-height-index`, where index 0 is the block itself; a reader that comes back with `Last-Event-ID` or `?since=`
-misses nothing and sees nothing twice.
+misses nothing and sees nothing twice. After a revert it is told `reset`: what it has read above that height is void, and what
+follows is of the new generation.
 """
 
 import re
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from meshsec_core.app import Results
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.replica.generations import height_since
 from meshsec_node.runner import Runner
-from meshsec_node.views.chain import GENERATION, events_of
+from meshsec_node.views.chain import events_of
 from meshsec_sdk.problems import BAD_PARAMETER
 
 KEEP_ALIVE_SECONDS = 15.0
@@ -21,43 +23,70 @@ KEEP_ALIVE_SECONDS = 15.0
 _SINCE = re.compile(r"(?:([0-9]{1,19})-)?([0-9]{1,19})(?:-([0-9]{1,9}))?")
 
 
-def read_since(text: str | None, latest: int) -> tuple[int, int]:
-    """Return (height, index) behind which a reader wants to go on; without a text it is the latest block.
+class Position(NamedTuple):
+    """How far somebody has read."""
+
+    generation: int
+    height: int
+    number: int
+
+
+def read_since(text: str | None, latest: Position) -> Position:
+    """Return behind which point a reader wants to go on; without a text it is the latest one.
+
+    A height alone is of the latest generation.
 
     Raises:
         Rejected: `http/bad-parameter`.
     """
     if text is None or text == "":
-        return latest, 0
+        return latest
     found = _SINCE.fullmatch(text)
     if found is None or (found[1] is not None) != (found[3] is not None):
         raise Rejected(BAD_PARAMETER, name="since", found=text[:100], expected="a height or an event id")
-    return (int(found[2]), int(found[3])) if found[3] is not None else (int(found[2]), 2**30)
+    return Position(int(found[1] or latest.generation), int(found[2]), int(found[3] or 2**30))
 
 
-async def stream(runner: Runner, since: tuple[int, int], only: str | None = None) -> AsyncIterator[bytes]:
+def latest(runner: Runner) -> Position:
+    """Return the point behind the latest block, but before what happened in it."""
+    return Position(runner.replica.generation, runner.replica.height, 0)
+
+
+async def stream(runner: Runner, since: Position, only: str | None = None) -> AsyncIterator[bytes]:
     """Yield events behind a point, then new ones as blocks are made; end when the process stops.
 
     Args:
         runner: whose.
-        since: (height, index).
-        only: the one type that is told, such as `block`; all by default.
+        since: how far was read.
+        only: the one type that is told, such as `block`, besides `reset`; all by default.
     """
-    height, index = since
+    generation, height, index = since
     height = min(height, runner.replica.height)
     yield b": events\n\n"
     while not runner.stopping.is_set():
+        if generation != runner.replica.generation:
+            generation, height, index = _reset(runner, generation, height)
+            yield _spell(Position(generation, height, index), "reset", {**_where(runner, height), "generation": generation})
         if told := _block(runner, height, index, only):
             yield told
-        while height < runner.replica.height and not runner.stopping.is_set():
+        while height < runner.replica.height and generation == runner.replica.generation and not runner.stopping.is_set():
             height += 1
             if told := _block(runner, height, -1, only):
                 yield told
         index = 2**30
-        if not await runner.news(height, KEEP_ALIVE_SECONDS):
+        if not await runner.news(height, generation, KEEP_ALIVE_SECONDS):
             if runner.replica.halted is not None:
                 return
             yield b": still here\n\n"
+
+
+def _reset(runner: Runner, generation: int, height: int) -> Position:
+    """Return from where a reader of an earlier generation must go on; of one that never was it knows nothing that holds."""
+    replica = runner.replica
+    left = height_since(replica.generations, generation, height) if generation < replica.generation else 0
+    results = replica.results(left)
+    last = 0 if results is None else sum(1 for _ in _entries(runner, results)) - 1
+    return Position(replica.generation, left, last)
 
 
 def _block(runner: Runner, height: int, after: int, only: str | None) -> bytes:
@@ -66,15 +95,25 @@ def _block(runner: Runner, height: int, after: int, only: str | None) -> bytes:
     if results is None:
         return b""
     return b"".join(
-        b"id: %d-%d-%d\nevent: %s\ndata: %s\n\n" % (GENERATION, height, number, kind.encode(), codec.encode(fields))
+        _spell(Position(runner.replica.generation, height, number), kind, fields)
         for number, (kind, fields) in enumerate(_entries(runner, results))
         if number > after and only in (None, kind)
     )
 
 
+def _spell(at: Position, kind: str, fields: dict[str, Any]) -> bytes:
+    return b"id: %d-%d-%d\nevent: %s\ndata: %s\n\n" % (*at, kind.encode(), codec.encode(fields))
+
+
+def _where(runner: Runner, height: int) -> dict[str, Any]:
+    return {"chain_id": runner.replica.genesis.chain_id, "height": height}
+
+
 def _entries(runner: Runner, results: Results) -> Iterator[tuple[str, dict[str, Any]]]:
-    where = {"chain_id": runner.replica.genesis.chain_id, "height": results.height}
+    where = _where(runner, results.height)
     refused = sum(receipt.code != "" for receipt in results.receipts)
-    yield "block", {**where, "time": results.time, "txs": len(results.receipts), "refused": refused}
+    again = runner.replica.abandoned.again.get(results.height)
+    told = {"again": again} if again else {}
+    yield "block", {**where, "time": results.time, "txs": len(results.receipts), "refused": refused, **told}
     for event in events_of(results):
         yield event["type"], {**where, **event}

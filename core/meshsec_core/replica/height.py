@@ -1,6 +1,6 @@
 """One height in progress: proposals and votes of all validators hosted here, wave by wave, until a block is decided."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 from msgspec.structs import replace
@@ -132,6 +132,11 @@ class Height:
     def round(self) -> int:
         """The latest round that a voter is in; -1 before anyone is."""
         return max((voter.state.round for voter in self._voters if voter.state is not None), default=-1)
+
+    @property
+    def votes(self) -> Iterator[Vote]:
+        """Every vote that counted."""
+        return (vote for cast in self._cast_votes.values() for vote in cast)
 
     def take_wave(self) -> tuple[Deliver | None, list[SetTimer]]:
         """Return what was said and scheduled since the last call."""

@@ -115,6 +115,11 @@ class History:
             raise LookupError("validator sets or commit of the tip are missing")
         return Tip(chain_id, row.height, row.time, row.block_id, commit, last, now, following, row.app_hash, row.results_hash)  # type: ignore[arg-type]
 
+    def tip_height(self) -> int:
+        """Return the height of the last block; 0 before the first."""
+        raw = self._storage.get(Table.META, TIP)
+        return 0 if raw is None else msgspec.msgpack.decode(raw, type=TipRow).height
+
     def block(self, height: int) -> wire.Block | None:
         """Return the block of a height, or None."""
         raw = self._get(Table.BLOCKS, height)

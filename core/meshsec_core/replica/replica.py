@@ -23,6 +23,7 @@ from meshsec_core.kernel.wire.tendermint import Block, Evidence, SignedHeader
 from meshsec_core.replica.chain import Tip, advance, as_seen_by_app, build_block, check_block, genesis_tip
 from meshsec_core.replica.events import Committed, Deliver, Effect, Event, Fire, Halted, Persist, Tick
 from meshsec_core.replica.faults import read_fault
+from meshsec_core.replica.generations import Abandoned, generations
 from meshsec_core.replica.height import Height
 from meshsec_core.replica.history import BASE, History, commit_rows, log_row, read_log, tip_rows
 from meshsec_core.replica.mempool import Mempool
@@ -58,6 +59,7 @@ class Replica:
         self._keep = keep
         self._storage = storage
         self._mempool = Mempool(app)
+        self.generations, self.abandoned = generations(storage), Abandoned(storage, app.genesis.chain_id)
         self._pool = EvidencePool(storage, app.machine.verify, self.history.validators, self._time_of, self.history.signed_header)
         self._height: Height | None = None
         self._logged = 0
@@ -107,22 +109,30 @@ class Replica:
         app.resume(tip.time)
         return cls(app, keys, storage, tip, keep)
 
+    def reopened(self) -> "Replica":
+        """Return the replica that the rows make now, which raises as `open`; this one is of no more use."""
+        keys, models = {voter.name: voter.key for voter in self.voters}, {model.name: model for model in self.app.models}
+        return Replica.open(self.genesis, keys, self._storage, verify=self.machine.verify, models=models, keep=self._keep)
+
     # inputs
 
     def submit(self, raw: bytes) -> bytes:
         """Check a transaction into the mempool; return its hash.
 
         Raises:
-            Rejected: why not.
+            Rejected: `dev/abandoned-branch`, or why the mempool refuses it.
         """
+        if self.abandoned:
+            self.abandoned.check(self.app.read(raw).msgs)
         return self._mempool.add(raw)
 
     def accuse(self, evidence: Evidence) -> list[Effect]:
         """Let evidence wait for a block; what waits or was carried already changes nothing.
 
         Raises:
-            Rejected: an `evidence/…` code if it proves nothing here.
+            Rejected: `evidence/…`, `dev/abandoned-branch`.
         """
+        self.abandoned.check_evidence(evidence, (self.genesis.chain_id,))
         rows = self._pool.accuse(evidence, self._tip)
         return [Persist(tuple(rows))] if rows else []
 
@@ -275,6 +285,7 @@ class Replica:
         rows = commit_rows(self._tip, block, height.seal(block)[1], executed, undo, self._keep)
         rows += self._pool.commit(block.evidence, self._tip)
         rows += self._pool.add(height.conflicts)
+        rows += self.abandoned.signed(height.number, decision.block.hash, height.votes)
         rows += [Write(Table.WAL, height_key(number), None) for number in range(1, self._logged + 1)]
         self._logged, self._height = 0, None
         for voter in self.voters:
@@ -306,6 +317,11 @@ class Replica:
         return self.app.state
 
     @property
+    def generation(self) -> int:
+        """How often this chain has gone to another image of itself; 0 at first."""
+        return self.generations[-1][0] if self.generations else 0
+
+    @property
     def deciding(self) -> bool:
         """Whether a height is under way."""
         return self._height is not None
@@ -322,6 +338,10 @@ class Replica:
     def waiting(self) -> int:
         """How many transactions wait in the mempool."""
         return len(self._mempool)
+
+    def waiting_txs(self) -> tuple[bytes, ...]:
+        """Return the transactions in the mempool, in order of arrival."""
+        return self._mempool.waiting()
 
     def is_waiting(self, tx_hash: bytes) -> bool:
         """Tell whether a transaction waits in the mempool."""

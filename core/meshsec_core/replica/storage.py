@@ -39,6 +39,10 @@ class Table(StrEnum):
     """Consensus address to the last thing it signed."""
     WAL = "wal"
     """Inputs of the height in progress, in order."""
+    STRAYS = "strays"
+    """Mark of a vote for anything but the block that was decided, to its height."""
+    ABANDONED = "abandoned"
+    """Marks of what was signed on branches that a revert gave up, on any chain of the mesh."""
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -97,6 +101,10 @@ class MemoryStorage:
     def together(self) -> AbstractContextManager[None]:
         """Do nothing: a power cut takes all of it anyway."""
         return nullcontext()
+
+    def become(self, image: "MemoryStorage") -> None:
+        """Take over all rows of an image, which must not be written to any more."""
+        self._tables = image._tables
 
     def copy(self) -> "MemoryStorage":
         """Return an image that later writes do not touch: rows are immutable bytes."""

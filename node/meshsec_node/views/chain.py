@@ -22,8 +22,6 @@ NO_BLOCK = "block/not-found"
 NO_VALIDATORS = "validators/not-found"
 
 ENGINE = "embedded"
-GENERATION = 0
-"""Raised by a revert of the mesh; part of event ids."""
 
 
 def healthz(node: Node, request: Request) -> Reply:  # noqa: ARG001
@@ -58,7 +56,7 @@ def status(node: Node, request: Request) -> Reply:  # noqa: ARG001
             "waiting": replica.waiting,
             "quiet": not (replica.has_work or replica.deciding),
             "version": VERSION,
-            "generation": GENERATION,
+            "generation": replica.generation,
             "development": node.development,
             "models": dict(replica.genesis.models),
             "ready": not reasons,
