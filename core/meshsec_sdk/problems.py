@@ -53,6 +53,8 @@ STATUS = {
     "gateway/unreachable-relayer": 503,
     "gateway/broken-answer": 502,
     "clock/clients-would-expire": 409,
+    "snapshot/unfinished": 503,
+    "dev/reverted": 409,
 }
 """Codes whose status is neither 404 by their ending nor 422."""
 

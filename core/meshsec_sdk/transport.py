@@ -62,6 +62,17 @@ class HttpTransport:
         except httpx.HTTPError as error:
             raise OutcomeUnknown(f"{self.url}{path}: {error or type(error).__name__}") from None
 
+    def delete(self, path: str) -> tuple[int, Any]:
+        """Have something deleted.
+
+        Raises:
+            Rejected: `client/unreachable`, `client/bad-answer`.
+        """
+        try:
+            return self._parsed(self._http.delete(self.url + path))
+        except httpx.HTTPError as error:
+            raise Rejected(UNREACHABLE, url=self.url + path, reason=str(error) or type(error).__name__) from None
+
     def lines(self, path: str) -> Iterator[str]:
         """Yield the lines of an answer as they come; it may have no end.
 

@@ -1,18 +1,40 @@
 """The HTTP interface of a relayer: what it does, what each packet waits for, and orders."""
 
+import msgspec
 from fastapi import Depends, FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import SECOND
+from meshsec_relayer.engine.boundary import Image
 from meshsec_relayer.engine.reports import packets, reasons, status, trace
 from meshsec_relayer.metrics import Metrics
 from meshsec_relayer.orders import ORDERS, read_order
 from meshsec_relayer.runner import Runner
+from meshsec_relayer.store import reborn
 from meshsec_sdk.answers import REFUSALS, BodyLimit, Endpoint, answer
-from meshsec_sdk.problems import check_query, json_body
+from meshsec_sdk.problems import BAD_PARAMETER, check_query, json_body, read_body
+from meshsec_sdk.quantities import duration
 
-BODY_LIMIT = 16_384
-"""Bytes of an order."""
+BODY_LIMIT = 262_144
+"""Bytes of an order; an image is the longest."""
+LONGEST_FREEZE = 60
+"""Seconds."""
+
+
+class Freeze(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of `freeze`."""
+
+    duration: str
+
+
+class Life(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of `restore`."""
+
+    image: Image
+    generation: int
+    """Of all chains, now."""
 
 
 def build_app(runner: Runner) -> FastAPI:
@@ -57,6 +79,22 @@ def build_app(runner: Runner) -> FastAPI:
     async def show_metrics() -> Response:
         """Show what Prometheus asks for."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
+
+    @app.post("/v1/freeze")
+    async def freeze(request: Request) -> Response:
+        """Send nothing more for a while (`0s` ends it); answer with the durable image once nothing is under way."""
+        text = read_body(await request.body(), Freeze).duration
+        nanoseconds = duration(text)
+        if nanoseconds is None or nanoseconds > LONGEST_FREEZE * SECOND:
+            raise Rejected(BAD_PARAMETER, name="duration", found=text[:50], expected=f"such as 5s, at most {LONGEST_FREEZE}s")
+        return answer(await runner.freeze(nanoseconds / SECOND))
+
+    @app.post("/v1/restore")
+    async def restore(request: Request) -> Response:
+        """Begin a new life from an image that `freeze` gave, on chains that went back to that moment."""
+        asked = read_body(await request.body(), Life)
+        runner.restore(reborn(asked.image, asked.generation))
+        return answer(status(engine))
 
     for name, order in ORDERS.items():
         app.post(f"/v1/{name}", description=order.help, name=name)(_order(runner, name))

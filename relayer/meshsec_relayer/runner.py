@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from meshsec_relayer.config import RelayerConfig
-from meshsec_relayer.engine.boundary import Answer, Ask, Command, Event, Log, Poll, Reply, Request, Save
+from meshsec_relayer.engine.boundary import Answer, Ask, Command, Event, Image, Log, Poll, Reply, Request, Restore, Save
 from meshsec_relayer.engine.engine import Engine
 from meshsec_relayer.store import Store
 
@@ -52,6 +52,10 @@ class Runner:
         self._spoke: dict[str, None] = {}
         self._group = asyncio.TaskGroup()
         self._tasks: dict[asyncio.Task[None], None] = {}
+        self._frozen_until = 0.0
+        self._kept_back: list[Ask] = []
+        self._under_way = 0
+        self._answered = asyncio.Event()
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._log = structlog.get_logger()
 
@@ -79,9 +83,35 @@ class Runner:
         self._feed(command)
         self._wake.set()
 
+    async def freeze(self, seconds: float) -> Image:
+        """Send nothing more for so long, and return once every request is answered what a new life needs to know."""
+        self._frozen_until = time.monotonic() + seconds
+        while self._under_way:
+            self._answered.clear()
+            await self._answered.wait()
+        self._wake.set()
+        return self._store.load() or Image()
+
+    def restore(self, image: Image) -> None:
+        """Begin a life from an image; nothing is frozen any more.
+
+        Raises:
+            Rejected: `relayer/store-version`, `relayer/foreign-store`; nothing has changed.
+        """
+        self._feed(Restore(image))
+        self._kept_back.clear()
+        self._frozen_until = 0.0
+        self._wake.set()
+
     async def _poll(self) -> None:
         while not self.stopping.is_set():
             self._wake.clear()
+            if (left := self._frozen_until - time.monotonic()) > 0:
+                await self._woken(left)
+                continue
+            kept_back, self._kept_back = self._kept_back, []
+            for ask in kept_back:
+                self._send(ask)
             spoke, self._spoke = tuple(self._spoke), {}
             self._feed(Poll(time.monotonic_ns(), spoke if all(self._listening.values()) else ()))
             if not await self._woken(BUSY_SECONDS) and self.engine.idle:
@@ -101,7 +131,14 @@ class Runner:
                 case Log(level, said, facts):
                     getattr(self._log, level)(said, **facts)
                 case Ask():
-                    self._start(self._answer(effect))
+                    self._send(effect)
+
+    def _send(self, ask: Ask) -> None:
+        if time.monotonic() < self._frozen_until:
+            self._kept_back.append(ask)
+        else:
+            self._under_way += 1
+            self._start(self._answer(ask))
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = self._group.create_task(work)
@@ -109,8 +146,12 @@ class Runner:
         task.add_done_callback(self._tasks.pop)
 
     async def _answer(self, ask: Ask) -> None:
-        async with self._gates[ask.request.chain]:
-            reply = await _send(self._clients[ask.request.chain], ask.request)
+        try:
+            async with self._gates[ask.request.chain]:
+                reply = await _send(self._clients[ask.request.chain], ask.request)
+        finally:
+            self._under_way -= 1
+            self._answered.set()
         self._feed(Answer(ask.number, reply))
 
     async def _listen(self, name: str, url: str) -> None:

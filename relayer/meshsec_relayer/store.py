@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_relayer.engine.boundary import Image
@@ -35,6 +37,11 @@ class MemoryStore:
     def save(self, image: Image) -> None:
         """Keep an image."""
         self.raw = codec.encode(image)
+
+
+def reborn(image: Image, generation: int) -> Image:
+    """Return an image for chains that are where they were when it was saved, but in another generation."""
+    return msgspec.structs.replace(image, generations=dict.fromkeys(image.generations, str(generation)))
 
 
 class FileStore:

@@ -8,6 +8,7 @@ import pytest
 
 from harness import key_of
 from meshsec_core.ibc.transfer import Transfer
+from meshsec_core.kernel import codec
 from meshsec_core.kernel.types import Denom
 from meshsec_relayer.api import build_app
 from meshsec_relayer.engine.engine import Engine
@@ -114,7 +115,10 @@ def test_orders_take_effect_and_show_in_the_answer(desk: Desk) -> None:
         ("POST", "/v1/hold", b"{", 400, "http/malformed-body"),
         ("POST", "/v1/hold", b'{"kin":"stake"}', 400, "codec/malformed"),
         ("POST", "/v1/drop", b"", 400, "codec/malformed"),
-        ("POST", "/v1/hold", b" " * 20_000, 413, "http/body-too-large"),
+        ("POST", "/v1/freeze", b'{"duration":"soon"}', 400, "http/bad-parameter"),
+        ("POST", "/v1/freeze", b'{"duration":"61s"}', 400, "http/bad-parameter"),
+        ("POST", "/v1/restore", b'{"generation":"1"}', 400, "codec/malformed"),
+        ("POST", "/v1/hold", b" " * 300_000, 413, "http/body-too-large"),
     ],
 )
 def test_bad_input_is_refused_in_the_one_shape(desk: Desk, method: str, path: str, body: bytes, status: int, code: str) -> None:
@@ -139,3 +143,23 @@ def test_the_interface_describes_itself(desk: Desk) -> None:
     code, document = desk.call("GET", "/openapi.json")
     assert code == 200
     assert "/v1/hold" in document["paths"]
+
+
+def test_a_life_begins_from_an_image_in_another_generation_and_durably(desk: Desk) -> None:
+    """Given an operator holds packets, and the relayer is frozen, which tells its image
+    When the hold is undone, and the relayer is restored
+    Then the hold is in force again, also for the life after the next start
+    """
+    desk.call("POST", "/v1/hold", b'{"kind":"stake"}')
+    _, image = desk.call("POST", "/v1/freeze", b'{"duration":"0s"}')
+    assert [found["kind"] for found in image["held"]] == ["stake"]
+    assert desk.call("POST", "/v1/release", b"{}")[1]["held"] == []
+    life = {"image": image | {"generations": dict.fromkeys(image["chains"], "0")}, "generation": "7"}
+    assert [found["kind"] for found in desk.call("POST", "/v1/restore", codec.encode(life))[1]["held"]] == ["stake"]
+    kept = desk.store.load()
+    assert kept is not None
+    assert kept.generations == dict.fromkeys(image["chains"], "7")
+    assert [found.kind for found in kept.held] == ["stake"]
+    foreign = {"image": image | {"chains": dict.fromkeys(image["chains"], "else-1")}, "generation": "8"}
+    assert desk.call("POST", "/v1/restore", codec.encode(foreign))[1]["code"] == "relayer/foreign-store"
+    assert desk.store.load() == kept

@@ -99,6 +99,11 @@ class Home:
         """Directory of one relayer."""
         return self.path / "relayers" / name
 
+    @property
+    def snapshots(self) -> Path:
+        """What the mesh keeps of its snapshots; the rows are with the chains."""
+        return self.path / "snapshots"
+
     def away(self, process: str) -> Path:
         """While this file exists the supervisor keeps a process away."""
         return self.path / "away" / process

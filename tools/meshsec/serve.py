@@ -93,7 +93,14 @@ def _gateway(mesh: MeshSpec, asked: argparse.Namespace) -> int:
 
     relayers = {name: f"http://relayer-{name}:{asked.port}" for name in mesh.relayers}
     return gateway.run(
-        GatewaySettings(mesh=mesh, chains=_chain_urls(mesh, asked.port), relayers=relayers, host=asked.host, port=asked.port)
+        GatewaySettings(
+            mesh=mesh,
+            chains=_chain_urls(mesh, asked.port),
+            relayers=relayers,
+            home=str(_home(asked) / "snapshots"),
+            host=asked.host,
+            port=asked.port,
+        )
     )
 
 

@@ -195,7 +195,13 @@ class Supervisor:
         return self._child(f"relayer-{name}", lambda: relayer.run(config, listener))
 
     def _gateway(self, mesh: MeshSpec, listener: socket.socket) -> Child:
-        settings = GatewaySettings(mesh=mesh, chains=self.endpoints.chains, relayers=self.endpoints.relayers, parent=self._parent)
+        settings = GatewaySettings(
+            mesh=mesh,
+            chains=self.endpoints.chains,
+            relayers=self.endpoints.relayers,
+            home=str(self.home.snapshots),
+            parent=self._parent,
+        )
         return self._child("gateway", lambda: gateway.run(settings, listener))
 
     def run(self) -> None:

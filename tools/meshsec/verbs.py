@@ -280,6 +280,18 @@ ACTIONS: tuple[Verb, ...] = (
     Verb("settle", "Relay, pass an epoch, relay, until nothing changes; then check every law.", (), act=lambda w, _: w.settle()),
     *(_fault_verb(kind) for kind in FAULTS),
     Verb(
+        "snapshot",
+        "Save the whole mesh under a name.",
+        (Param("name", "text", "letters, digits, dots and dashes"),),
+        act=lambda w, a: w.snapshot(a["name"]),
+    ),
+    Verb(
+        "revert",
+        "Bring the whole mesh back to a snapshot, as often as wanted; nobody can be accused of what happened since.",
+        (Param("name", "text", "of the snapshot"),),
+        act=lambda w, a: w.revert(a["name"]),
+    ),
+    Verb(
         "fault.partition",
         "Let messages of a chain's validators pass only inside groups.",
         (

@@ -211,8 +211,14 @@ class Clear(msgspec.Struct, frozen=True):
     """Event: forget what was dropped and given up, and try it all again at once."""
 
 
+class Restore(msgspec.Struct, frozen=True):
+    """Event: forget everything and begin a life from this image; the chains are where they were when it was saved."""
+
+    image: Image
+
+
 Standing = Hold | Release | Delay | Duplicate | Reorder
 """Orders that hold until they are released."""
 Opening = Link | OpenChannel
-Command = Pause | Resume | Step | Standing | Drop | Clear | Opening | UpdateClient
+Command = Pause | Resume | Step | Standing | Drop | Clear | Opening | UpdateClient | Restore
 Event = Answer | Poll | Command

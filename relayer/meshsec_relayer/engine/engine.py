@@ -30,6 +30,7 @@ from meshsec_relayer.engine.boundary import (
     OpenChannel,
     PathImage,
     Poll,
+    Restore,
     Save,
     UpdateClient,
 )
@@ -243,6 +244,11 @@ class Engine:
                     path.begin_anew()
                     for entry in path.book.entries.values():
                         entry.attempts, entry.retry_at, entry.limit, entry.given_up = 0, 0, 0, ""
+            case Restore(image=image):
+                _check_image(image, self.config)
+                self.settled.clear()
+                self._begin(image, Tasks(self.tasks.now, self.tasks.numbers))
+                self._effects.append(Save(image))
             case Drop(id=name):
                 found = self.find(name)
                 self.controls.drop(command, (found.leg if found is not None else None) or "recv")

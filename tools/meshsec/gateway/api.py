@@ -13,6 +13,7 @@ from meshsec.gateway.clock import Advance
 from meshsec.gateway.events import read_positions
 from meshsec.gateway.gateway import Gateway
 from meshsec.gateway.registry import registry
+from meshsec.gateway.rewind import Named
 from meshsec.gateway.upstream import PATIENCE_SECONDS
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
@@ -70,6 +71,10 @@ def _routes(gateway: Gateway) -> list[tuple[str, str, Endpoint, tuple[str, ...]]
         ("GET", "/v1/events", _events(gateway), ("since",)),
         ("GET", "/v1/clock", _clock(gateway), ()),
         ("POST", "/v1/clock", _advance(gateway), ()),
+        ("GET", "/v1/snapshots", _snapshots(gateway), ()),
+        ("POST", "/v1/snapshots", _save(gateway), ()),
+        ("POST", "/v1/snapshots/{name}/revert", _revert(gateway), ()),
+        ("DELETE", "/v1/snapshots/{name}", _delete(gateway), ()),
     ]
 
 
@@ -93,6 +98,8 @@ def _readyz(gateway: Gateway) -> Endpoint:
         glance = await gateway.snapshots.take()
         reasons = [f"{name}: {_why(chain.reasons)}" for name, chain in glance.chains.items() if not chain.ready]
         reasons += [f"relayer {relayer.id}: {_why(relayer.reasons)}" for relayer in glance.relayers if not relayer.ready]
+        if gateway.rewind.unfinished:
+            reasons.append(f"the revert to {gateway.rewind.unfinished} is not finished")
         return answer({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
     return readyz
@@ -141,6 +148,39 @@ def _advance(gateway: Gateway) -> Endpoint:
         return answer(await gateway.clock.advance(read_body(await http.body(), Advance)))
 
     return advance
+
+
+def _snapshots(gateway: Gateway) -> Endpoint:
+    async def snapshots(http: Request) -> Response:  # noqa: ARG001
+        """List the snapshots of the mesh."""
+        return answer({"snapshots": gateway.rewind.list()})
+
+    return snapshots
+
+
+def _save(gateway: Gateway) -> Endpoint:
+    async def save(http: Request) -> Response:
+        """Save the whole mesh under a name."""
+        return answer(await gateway.rewind.save(read_body(await http.body(), Named).name))
+
+    return save
+
+
+def _revert(gateway: Gateway) -> Endpoint:
+    async def revert(http: Request) -> Response:
+        """Bring the whole mesh back to a snapshot."""
+        return answer(await gateway.rewind.revert(http.path_params["name"]))
+
+    return revert
+
+
+def _delete(gateway: Gateway) -> Endpoint:
+    async def delete(http: Request) -> Response:
+        """Forget a snapshot."""
+        await gateway.rewind.delete(http.path_params["name"])
+        return answer({"deleted": http.path_params["name"]})
+
+    return delete
 
 
 def _faucet(gateway: Gateway) -> Endpoint:

@@ -74,7 +74,8 @@ class MeshClock:
     def __init__(self, chains: Mapping[str, Upstream], relayers: Mapping[str, Upstream]) -> None:
         self._chains = chains
         self._relayers = relayers
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()
+        """Is held by whoever moves the mesh as a whole."""
 
     async def read(self, warnings: tuple[str, ...] = ()) -> Reading:
         """Read the clock of every chain.
@@ -94,7 +95,7 @@ class MeshClock:
                 with how far it got.
         """
         blocks, nanoseconds = _amount(asked.advance)
-        async with self._turn:
+        async with self.turn:
             start = await self.read()
             warnings: dict[str, None] = {}
             if blocks:

@@ -9,7 +9,7 @@ stream broke and that it is back; they are not part of history.
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
 
 import httpx
@@ -32,6 +32,8 @@ QUEUED = 1_000
 
 SILENT = "gateway/silent"
 HEARD = "gateway/heard"
+RESET = "reset"
+"""A chain says that what it has told above a height is void: it has gone back."""
 
 _POSITION = re.compile(r"[0-9]{1,19}(-[0-9]{1,19}-[0-9]{1,9})?")
 
@@ -240,6 +242,11 @@ class Happening(msgspec.Struct, frozen=True):
 
 class _Block(msgspec.Struct, frozen=True):
     time: int
+    again: tuple[bytes, ...] = ()
+
+
+class _Reset(msgspec.Struct, frozen=True):
+    height: int
 
 
 class Recent:
@@ -247,11 +254,19 @@ class Recent:
 
     Args:
         chains: what to read.
+        again: is told of a chain what it has signed again since a revert.
         back: blocks before the latest in which to look at the start.
         keep: how many are kept.
     """
 
-    def __init__(self, chains: Mapping[str, Upstream], back: int = 300, keep: int = 100) -> None:
+    def __init__(
+        self,
+        chains: Mapping[str, Upstream],
+        again: Callable[[str, tuple[bytes, ...]], None] = lambda _chain, _marks: None,
+        back: int = 300,
+        keep: int = 100,
+    ) -> None:
+        self._again = again
         self._merge = Merge(chains, {}, back)
         self._kept: deque[Happening] = deque(maxlen=keep)
         self._times: dict[str, int] = {}
@@ -266,7 +281,15 @@ class Recent:
 
     def _note(self, entry: Entry) -> None:
         if entry.type == "block":
-            self._times[entry.chain] = codec.load(entry.data, _Block).time
+            block = codec.load(entry.data, _Block)
+            self._times[entry.chain] = block.time
+            if block.again:
+                self._again(entry.chain, block.again)
+        elif entry.type == RESET:
+            left = codec.load(entry.data, _Reset).height
+            kept = [event for event in self._kept if event.chain != entry.chain or event.height <= left]
+            self._kept.clear()
+            self._kept.extend(kept)
         elif _is_notable(entry.type):
             found = codec.load(entry.data, Happening)
             self._kept.append(msgspec.structs.replace(found, time=self._times.get(entry.chain, 0)))

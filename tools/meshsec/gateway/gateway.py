@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -11,9 +12,11 @@ from meshsec.gateway.clock import MeshClock
 from meshsec.gateway.events import Recent, Streams
 from meshsec.gateway.metrics import Metrics
 from meshsec.gateway.proxy import Proxy
+from meshsec.gateway.rewind import Rewind
 from meshsec.gateway.settings import GatewaySettings
 from meshsec.gateway.snapshot import Snapshots
 from meshsec.gateway.upstream import UNKNOWN_CHAIN, UNKNOWN_RELAYER, Upstream
+from meshsec.kept import Shelf
 from meshsec_core.kernel.errors import Rejected
 
 IDLE_CONNECTIONS = 64
@@ -33,16 +36,21 @@ class Gateway:
         self.chains = self._upstreams("chain", chains)
         self.relayers = self._upstreams("relayer", settings.relayers)
         self.streams = Streams(self.chains)
-        self.recent = Recent(self.chains)
+        self.recent = Recent(self.chains, self._signed_again)
         self.snapshots = Snapshots(settings.mesh, self.chains, self.relayers, self.recent)
         self.clock = MeshClock(self.chains, self.relayers)
+        shelf = Shelf(Path(settings.home)) if settings.home else None
+        self.rewind = Rewind(self.chains, self.relayers, shelf, self.clock.turn)
         self.metrics = Metrics(self.streams)
         self.to_chain = Proxy(self.chain, self.metrics)
         self.to_relayer = Proxy(self.relayer, self.metrics)
-        self._reading: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def _upstreams(self, kind: str, urls: Mapping[str, str]) -> dict[str, Upstream]:
         return {name: Upstream(kind, name, url, self._http) for name, url in urls.items()}
+
+    def _signed_again(self, chain: str, marks: tuple[bytes, ...]) -> None:
+        self.rewind.lift(chain, marks)
 
     def chain(self, name: str) -> Upstream:
         """Return a chain by short name or chain id.
@@ -69,16 +77,17 @@ class Gateway:
         """End every stream of events."""
         self.streams.stop()
         self.recent.stop()
+        self.rewind.stop()
         self.to_chain.stop()
         self.to_relayer.stop()
 
     async def __aenter__(self) -> Self:
-        self._reading = asyncio.create_task(self.recent.run())
+        self._tasks = [asyncio.create_task(self.recent.run()), asyncio.create_task(self.rewind.finish())]
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._http.aclose()

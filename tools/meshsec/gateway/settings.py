@@ -17,6 +17,8 @@ class GatewaySettings(Serving, frozen=True, forbid_unknown_fields=True):
     """Short name of every chain to the URL of its HTTP interface."""
     relayers: dict[str, str]
     """Id of every relayer to the URL of its HTTP interface."""
+    home: str = ""
+    """Directory of the mesh's snapshots; without one there are none."""
     body_limit: int = 8 * 1_048_576
     """Largest request body in bytes."""
 

@@ -40,6 +40,14 @@ class Transport(Protocol):
         """Send JSON; return (status, parsed JSON)."""
 
 
+class Named(Protocol):
+    """A snapshot, as a world hands it out."""
+
+    @property
+    def name(self) -> str:
+        """Under which the world knows it."""
+
+
 class Receipt(msgspec.Struct, frozen=True):
     """What became of a transaction."""
 
@@ -305,6 +313,23 @@ class World(ABC):
         if only is not None and only not in self.spec.relayers:
             raise Rejected(UNKNOWN_RELAYER, relayer=only[:100], known=", ".join(self.spec.relayers))
         return self.spec.relayers if only is None else (only,)
+
+    @abstractmethod
+    def snapshot(self, name: str) -> Named:
+        """Save the whole mesh under a name: chains with their double-sign guards, packets, relayers and the clock.
+
+        One of the same name is replaced.
+        """
+
+    @abstractmethod
+    def revert(self, to: Named | str) -> None:
+        """Bring the whole mesh back to a snapshot, as often as wanted and from wherever it is; faults end.
+
+        What was signed since is abandoned: nobody can be accused of it.
+
+        Raises:
+            Rejected: `snapshot/not-found` with the names that are known.
+        """
 
     @abstractmethod
     def check_laws(self) -> None:

@@ -16,11 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
+from meshsec.gateway.rewind import Listed, Reverted
 from meshsec.home import Home
 from meshsec.launch import Launch, begin
 from meshsec.rest import LOOK_SECONDS, PATIENCE_SECONDS, Mesh, await_ready
-from meshsec.world.base import FORK, STUCK, Chain, Transport, World, accepted
+from meshsec.world.base import FORK, STUCK, Chain, Named, Transport, World, accepted
 from meshsec.world.laws import check_laws
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
@@ -60,6 +62,10 @@ class Patient:
             OutcomeUnknown: the process died before it answered.
         """
         return _insist(lambda: self._http.post(path, body))
+
+    def delete(self, path: str) -> tuple[int, Any]:
+        """Have something deleted; what is gone is gone, so it may be told twice."""
+        return _insist(lambda: self._http.delete(path), twice=True)
 
     def order(self, path: str, body: Any) -> Any:
         """Tell what may be told twice, until there is an answer.
@@ -136,6 +142,7 @@ class ProcessWorld(World):
     def _connect(self) -> None:
         endpoints = self.home.running().endpoints
         self.relayers = {name: self._patient(endpoints.relayers[name]) for name in self.spec.relayers}
+        self._gateway = self._patient(endpoints.gateway)
         self._lines = {chain.name: self._patient(endpoints.chains[chain.name]) for chain in self.spec.chains}
         self.chains = {name: Chain(self, name, line) for name, line in self._lines.items()}
         self._branch_lines: dict[str, Patient] = {}
@@ -309,6 +316,28 @@ class ProcessWorld(World):
                 with suppress(ProcessLookupError):
                     os.kill(before[name], signal.SIGKILL)
             self._until(lambda pids, name=name: pids[name] not in (0, before[name]), f"{name} to start again")  # type: ignore[misc]
+
+    # snapshots
+
+    def snapshot(self, name: str) -> Listed:
+        """Save the whole mesh under a name, through its gateway."""
+        return codec.convert(self._gateway.order("/v1/snapshots", {"name": name}), Listed)
+
+    def revert(self, to: Named | str) -> None:
+        """Bring the whole mesh back to a snapshot; branches end, and relayers that were away then are away again."""
+        name = to if isinstance(to, str) else to.name
+        self._bring_back({name: found for name, found in self.relayers.items() if self._mark(name).exists()})
+        done = codec.convert(self._gateway.order(f"/v1/snapshots/{quote(name, safe='')}/revert", {}), Reverted)
+        self.forget_branches(self.chains)
+        self._keep_away(done.away)
+
+    def snapshots(self) -> tuple[Listed, ...]:
+        """Return all snapshots by name."""
+        return codec.convert(accepted(*self._gateway.get("/v1/snapshots"))["snapshots"], tuple[Listed, ...])
+
+    def forget(self, name: str) -> None:
+        """Delete a snapshot."""
+        accepted(*self._gateway.delete(f"/v1/snapshots/{quote(name, safe='')}"))
 
     # laws, digest
 

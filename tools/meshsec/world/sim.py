@@ -6,26 +6,30 @@ the image that storage kept.
 
 import hashlib
 import json
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from meshsec.relays import relayer_config
-from meshsec.world.base import FORK, STUCK, Chain, Transport, World
+from meshsec.world.base import FORK, STUCK, Chain, Named, Transport, World
 from meshsec.world.laws import laws_across
 from meshsec.world.sim_chain import SimChain
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND, ChainId
+from meshsec_core.replica.generations import compare, cross_over, marks_above
 from meshsec_core.replica.storage import MemoryStorage
 from meshsec_node.views import txs
 from meshsec_node.views.local import LocalTransport
 from meshsec_relayer.courier import Courier
 from meshsec_relayer.engine import reports
+from meshsec_relayer.engine.boundary import Image
 from meshsec_relayer.orders import read_order
-from meshsec_relayer.store import MemoryStore
+from meshsec_relayer.store import MemoryStore, reborn
 from meshsec_sdk.errors import TxRejected
 from meshsec_sdk.mesh_file import GENESIS_TIME, MeshSpec, genesis_of, topology
+from meshsec_sdk.problems import UNKNOWN_SNAPSHOT
 
 BLOCK_TIME = SECOND
 """Virtual time between blocks."""
@@ -39,9 +43,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Everything that a simulated mesh is, as images that later blocks do not touch."""
 
     name: str
-    """For people."""
     now: int
     chains: dict[str, MemoryStorage]
+    waiting: dict[str, tuple[bytes, ...]]
+    """Transactions that waited for a block."""
     relayers: dict[str, bytes]
     stopped: tuple[str, ...]
     """Relayers that had been taken away."""
@@ -71,6 +76,8 @@ class SimWorld(World):
             self.chains[spec.name] = Chain(self, spec.name, LocalTransport(node))
         self._config = {name: relayer_config(self.spec, name, dict.fromkeys(self.chains, "")) for name in self.spec.relayers}
         self._stores = {name: MemoryStore(b"" if start is None else start.relayers[name]) for name in self.spec.relayers}
+        self._snapshots: dict[str, Snapshot] = {}
+        self._told = dict.fromkeys(self.nodes, 0)
         self.couriers: dict[str, Courier] = {}
         self._gone: dict[str, bool] = {}
         for name in self.spec.relayers:
@@ -91,6 +98,16 @@ class SimWorld(World):
             for node in self.nodes.values():
                 for side in (node, *node.branches.values()):
                     side.make_block(self.now)
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell all chains what one has signed again since a revert, so that they believe in it again."""
+        for name, node in self.nodes.items():
+            heights = [height for height in node.replica.abandoned.again if height > self._told[name]]
+            for height in sorted(heights):
+                for other in self.nodes.values():
+                    other.storage.image.apply(other.replica.abandoned.lift(node.replica.abandoned.again[height]))
+                self._told[name] = height
 
     def advance_by(self, nanoseconds: int, *, keep_alive: bool = True) -> None:
         """Move the clock in steps that keep light clients alive; a header's time lags a block, so each step makes two."""
@@ -195,25 +212,62 @@ class SimWorld(World):
     # snapshots, laws, digest
 
     def snapshot(self, name: str = "") -> Snapshot:
-        """Return the whole mesh as images."""
-        return Snapshot(
+        """Return the whole mesh as images; a name makes it known to this world."""
+        taken = Snapshot(
             name,
             self.now,
             {name: node.storage.image.copy() for name, node in self.nodes.items()},
+            {name: node.replica.waiting_txs() for name, node in self.nodes.items()},
             {name: store.raw for name, store in self._stores.items()},
             tuple(name for name, gone in self._gone.items() if gone),
         )
+        if name:
+            self._snapshots[name] = taken
+        return taken
 
-    def revert(self, snapshot: Snapshot) -> None:
-        """Bring the whole mesh back to a snapshot, double-sign guards and relayers included; faults and branches end."""
+    def revert(self, to: Named | str) -> None:
+        """Bring the whole mesh back to a snapshot, also to one of another world of the same mesh; faults and branches end."""
+        if isinstance(to, Snapshot):
+            snapshot = to
+        else:
+            name = to if isinstance(to, str) else to.name
+            if name not in self._snapshots:
+                raise Rejected(UNKNOWN_SNAPSHOT, name=name[:100], known=", ".join(self._snapshots))
+            snapshot = self._snapshots[name]
         self.now = snapshot.now
-        self.forget_branches(self.chains)
-        for name, node in self.nodes.items():
-            node.restart(snapshot.chains[name].copy())
+        generation = self._go_back(snapshot)
         for name, raw in snapshot.relayers.items():
-            self._stores[name] = MemoryStore(raw)
+            image = codec.load(raw, Image) if raw else Image()
+            self._stores[name] = MemoryStore(codec.encode(reborn(image, generation)))
             self._start_relayer(name)
             self._gone[name] = name in snapshot.stopped
+
+    def _go_back(self, snapshot: Snapshot) -> int:
+        """Bring all chains back; return the generation that they start."""
+        images = {name: image.copy() for name, image in snapshot.chains.items()}
+        branched = [
+            mark
+            for node in self.nodes.values()
+            for branch in node.branches.values()
+            for mark in marks_above(node.replica.genesis.chain_id, branch.storage, branch.base or 0)
+        ]
+        self.forget_branches(self.chains)
+        generation = 1 + max(node.replica.generation for node in self.nodes.values())
+        forks = {
+            name: compare(node.replica.genesis.chain_id, node.storage.image, images[name]) for name, node in self.nodes.items()
+        }
+        marks = (
+            [*branched, *(mark for fork in forks.values() for mark in fork.abandoned)],
+            [mark for fork in forks.values() for mark in fork.revived],
+        )
+        for name, node in self.nodes.items():
+            cross_over(node.storage.image, images[name], generation, forks[name].height, marks)
+            node.restart(images[name])
+            self._told[name] = forks[name].height
+            for raw in snapshot.waiting[name]:
+                with suppress(Rejected):
+                    node.submit(raw)
+        return generation
 
     def check_laws(self) -> None:
         """Check every law of every chain's modules, and every law across chains."""
