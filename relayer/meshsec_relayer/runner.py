@@ -86,7 +86,7 @@ class Runner:
     async def freeze(self, seconds: float) -> Image:
         """Send nothing more for so long, and return once every request is answered what a new life needs to know."""
         self._frozen_until = time.monotonic() + seconds
-        while self._under_way:
+        while self._under_way and time.monotonic() < self._frozen_until:
             self._answered.clear()
             await self._answered.wait()
         self._wake.set()

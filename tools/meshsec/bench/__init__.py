@@ -8,7 +8,7 @@ and a row there.
 
 from collections.abc import Callable, Iterator, Mapping
 
-from meshsec.bench import boot, ibc, idle, mesh, mesh_security, sim, state, tx
+from meshsec.bench import boot, ibc, idle, mesh, mesh_security, sim, snapshot, state, tx
 from meshsec.bench.figure import Figure, tell
 from meshsec_core.kernel.errors import Rejected
 
@@ -21,6 +21,7 @@ SUITES: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "tx": tx.measure,
     "mesh": mesh.measure,
     "mesh-security": mesh_security.measure,
+    "snapshot": snapshot.measure,
     "idle": idle.measure,
     "boot": boot.measure,
 }
