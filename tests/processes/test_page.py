@@ -111,6 +111,37 @@ def test_the_page_tells_a_story_of_lent_stake_and_a_double_sign_as_it_runs(page:
     expect(node(page, "juno").locator(".ring .virtual")).to_have_count(0)
 
 
+def test_a_mesh_that_goes_back_is_shown_as_it_was_without_a_reload(page: Page, world: ProcessWorld) -> None:
+    """Given the page shows a loan, a later loss of the validator, and a packet that is held
+    When the mesh goes back to the moment after the loan
+    Then the loss and the packet have never been, powers are those of then, and the page was not loaded again
+    """
+    world.osmosis.user("dave").send(mesh.Bond(50_000_000))
+    world.osmosis.user("dave").send(mesh.StakeRemote("juno", "juno/val-2", 30_000_000))
+    world.settle()
+    world.snapshot("lent")
+    height = world.juno.height
+    feed, power = page.locator("#feed"), validator(page, "juno", "val-2").locator(".stack .virtual")
+    expect(power).to_have_count(1)
+    page.evaluate("window.kept = true")
+    for _ in range(2):
+        world.relayer("hold", {"kind": "stake"})
+        world.osmosis.user("dave").send(mesh.StakeRemote("juno", "juno/val-3", 1_000_000))
+        expect(page.locator(".packet", has_text="stake")).to_have_count(1)
+        world.fault("double-sign", "juno/val-2")
+        world.mine(3)
+        expect(feed).to_contain_text("dave loses 1,500,000 uosmo of collateral")
+        expect(power).to_have_count(0)
+        world.revert("lent")
+        expect(feed).not_to_contain_text("dave loses")
+        expect(feed).to_contain_text(f"goes back to block {height}")
+        expect(feed).to_contain_text("dave lends 30,000,000 uosmo to juno/val-2")
+        expect(power).to_have_count(1)
+        expect(page.locator(".packet")).to_have_count(0)
+    assert page.evaluate("window.kept") is True
+    expect(page.locator("#live")).to_have_text("live")
+
+
 def test_packets_fly_between_the_chains_and_wait_where_they_are_held(page: Page, world: ProcessWorld) -> None:
     world.relayer("hold", {"kind": "stake"})
     alice = world.osmosis.user("alice")

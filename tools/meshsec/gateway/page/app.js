@@ -56,6 +56,7 @@ const live = new Live({
 
   event(type, data) {
     if (type === "block") return block(data);
+    if (type === "reset") reset(data);
     if (!QUIET.has(type)) live.soon();
     if (type === "gateway/silent") {
       Object.assign(glance.chains[data.chain], { up: false, ready: false, reasons: [data.reason] });
@@ -81,13 +82,22 @@ const live = new Live({
 function block(data) {
   const chain = glance.chains[data.chain];
   const jump = Math.abs(milliseconds(data.time) - (Date.now() + (offset ?? 0)));
-  if (offset !== null && jump > 60000) live.clock();
+  if (offset !== null && data.time !== "0" && jump > 60000) live.clock();
   chain.height = data.height;
   if (BigInt(data.time) > BigInt(glance.time)) glance.time = data.time;
   if (!chain.up) live.soon();
   graph.tick(data.chain, data.height);
   cards.tick(data.chain, data.height);
   tick();
+}
+
+/** A chain went back: what was shown of its later blocks is void, and everything else is asked for again. */
+function reset(data) {
+  feed.forget(data.chain, data.height);
+  packets.clear();
+  block({ ...data, time: "0" });
+  live.registry().catch(() => {});
+  live.clock();
 }
 
 function draw() {

@@ -43,6 +43,7 @@ const SENTENCES = {
   "ibc_transfer": ["transfer", (a, here) => `${here.who(a.sender)} sends ${coins(a.amount, a.denom)} to ${here.who(a.receiver)}`],
   "channel_close_init": ["fault", (a) => `${a.channel_id} is closed`],
   "channel_close_confirm": ["fault", (a) => `${a.channel_id} is closed`],
+  "reset": ["reset", (a) => `goes back to block ${full(a.height)}: what came after it has not happened`],
   "gateway/silent": ["fault", (a) => `does not answer (${a.reason})`],
   "gateway/heard": ["stake", () => "answers again"],
 };
@@ -70,6 +71,13 @@ export class Feed {
     this.list.replaceChildren(h("li", { class: "nothing", text: "Nothing yet. Bond, lend, send or break something." }));
   }
 
+  /** Forget what a chain told of blocks above a height: it has gone back. */
+  forget(chain, height) {
+    for (const line of [...this.list.children]) {
+      if (line.dataset.chain === chain && BigInt(line.dataset.height) > BigInt(height)) line.remove();
+    }
+  }
+
   /** Add what happened; returns whether it was worth a line. */
   add(data, names, denoms, fresh = true) {
     const found = SENTENCES[data.type];
@@ -87,7 +95,8 @@ export class Feed {
     this.list.querySelector(".nothing")?.remove();
     const where = data.height ? `${data.chain} ${full(data.height)}` : data.chain;
     const chain = paint(h("span", { class: "chain", text: where }), names.index(data.chain));
-    this.list.prepend(h("li", { class: `is-${group}${fresh ? " fresh" : ""}` }, chain, h("span", { text: sentence })));
+    const place = { "data-chain": data.chain, "data-height": data.height ?? "0" };
+    this.list.prepend(h("li", { class: `is-${group}${fresh ? " fresh" : ""}`, ...place }, chain, h("span", { text: sentence })));
     while (this.list.children.length > KEEP) this.list.lastElementChild.remove();
     if (fresh && group === "slash") this.alarm.textContent = `${data.chain}: ${sentence}`;
     return true;

@@ -116,6 +116,11 @@ export class Packets {
     this.flying.delete(key);
   }
 
+  /** Forget every packet: a chain has gone back, and the relayers say what is under way now. */
+  clear() {
+    for (const key of [...this.flying.keys()]) this.drop(key);
+  }
+
   wake() {
     if (this.running || this.flying.size === 0) return;
     this.running = true;
