@@ -211,6 +211,18 @@ def test_what_another_chain_signs_again_is_believed_once_it_is_told(twice: tuple
     assert chain.refused(update(first[2])) == "dev/abandoned-branch"
 
 
+def test_what_was_abandoned_once_stays_abandoned_through_further_reverts() -> None:
+    chain = Chain()
+    chain.blocks(3)
+    start = chain.save()
+    left = []
+    for seconds in (1, 2, 3):
+        chain.blocks(2, seconds)
+        left.append(chain.signed(5))
+        chain.go(start)
+    assert [chain.refused(update(header)) for header in left] == ["dev/abandoned-branch"] * 3
+
+
 def test_a_revert_to_where_the_chain_stands_abandons_nothing_and_starts_a_generation() -> None:
     chain = Chain()
     chain.blocks(3)
