@@ -217,8 +217,8 @@ def test_what_was_abandoned_once_stays_abandoned_through_further_reverts() -> No
     start = chain.save()
     left = []
     for seconds in (1, 2, 3):
-        chain.blocks(2, seconds)
-        left.append(chain.signed(5))
+        chain.blocks(3, seconds)
+        left.append(chain.signed(6))
         chain.go(start)
     assert [chain.refused(update(header)) for header in left] == ["dev/abandoned-branch"] * 3
 
