@@ -107,14 +107,14 @@ def test_a_packet_that_times_out_on_its_way_is_refused_once_and_comes_back(open_
 def test_many_packets_share_transactions(open_pair: Pair) -> None:
     rig = open_pair
     message = Transfer("channel-0", Denom("uosmo"), 1, rig.address("juno", "bob"))
-    assert rig.send("osmosis", "alice", *[message] * 120)["code"] == ""
+    assert rig.send("osmosis", "alice", *[message] * 240)["code"] == ""
     rig.settle()
-    assert rig.balance("juno", "bob", VOUCHER) == 120
+    assert rig.balance("juno", "bob", VOUCHER) == 240
     transactions = [msgs for chain in rig.nodes for msgs in messages_of(rig, chain)]
     carried = [msgs.count("ibc/RecvPacket") for msgs in transactions if "ibc/RecvPacket" in msgs]
-    assert carried == [50, 50, 20]
+    assert carried == [100, 100, 40]
     brought = [msgs.count("ibc/Acknowledgement") for msgs in transactions if "ibc/Acknowledgement" in msgs]
-    assert brought == [50, 50, 20]
+    assert brought == [100, 100, 40]
     updates = [msgs.count("ibc/UpdateClient") for msgs in transactions if "ibc/RecvPacket" in msgs]
     assert updates == [1, 0, 0]
 
