@@ -118,8 +118,17 @@ Item = Parcel | Closing
 _TOLD = {"recv": "recv_packet", "ack": "acknowledge_packet", "timeout": "timeout_packet"}
 
 
-def tells_of(event: EventAnswer, parcel: Parcel) -> bool:
-    """Tell whether an event says that a packet has come this way."""
-    packet, said = parcel.entry.packet, event.attributes
-    names = (said.get("packet_src_port"), said.get("packet_src_channel"), said.get("packet_sequence"))
-    return event.type == _TOLD[parcel.leg] and names == (packet.source_port, packet.source_channel, str(packet.sequence))
+Told = tuple[str, str | None, str | None, str | None]
+"""That a packet has come some way: the event's type; the packet's source port, source channel and sequence."""
+
+
+def told_by(event: EventAnswer) -> Told:
+    """Return what an event tells."""
+    said = event.attributes
+    return event.type, said.get("packet_src_port"), said.get("packet_src_channel"), said.get("packet_sequence")
+
+
+def told_of(parcel: Parcel) -> Told:
+    """Return what an event tells when a packet has come this way."""
+    packet = parcel.entry.packet
+    return _TOLD[parcel.leg], packet.source_port, packet.source_channel, str(packet.sequence)

@@ -12,7 +12,7 @@ from meshsec_core.ibc.redundancy import REDUNDANT
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.runtime.module import Msg
 from meshsec_relayer.engine.account import LOST, Account, Outcome
-from meshsec_relayer.engine.cargo import Closing, Item, Parcel, tells_of
+from meshsec_relayer.engine.cargo import Closing, Item, Parcel, Told, told_by, told_of
 from meshsec_relayer.engine.chain import Chain
 from meshsec_relayer.engine.client import CLIENT_EXPIRED, CLIENT_FROZEN, LightClient
 from meshsec_relayer.engine.controls import Controls
@@ -206,7 +206,7 @@ class Lane:
     def _settle(self, items: list[Item], outcome: Outcome, updated: bool, meters: Meters, tell: Tell) -> None:
         if not outcome.code:
             self.problem, self._failures = "", 0
-            told: list[Entry] = []
+            told = dict.fromkeys(map(told_by, outcome.events), True)
             for item in items:
                 self._arrived(item, outcome, told, meters)
             return
@@ -233,12 +233,11 @@ class Lane:
             else:
                 self._failed(item.entry, item.leg, outcome.code)
 
-    def _arrived(self, item: Item, outcome: Outcome, told: list[Entry], meters: Meters) -> None:
+    def _arrived(self, item: Item, outcome: Outcome, told: dict[Told, bool], meters: Meters) -> None:
         if isinstance(item, Closing):
             item.channel.closed.setdefault(item.there, outcome.height)
             return
-        mine = item.entry not in told and any(tells_of(event, item) for event in outcome.events)
-        told.append(item.entry)
+        mine = told.pop(told_of(item), False)  # one event tells of one message
         self._count(_CONFIRMED[item.leg] if mine else "packets_already_relayed_total", item, meters)
         if item.leg == "recv":
             item.entry.received_at = item.entry.received_at or outcome.height
