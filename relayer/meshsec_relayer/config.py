@@ -1,5 +1,7 @@
 """What a relayer is told: its name, the chains it reaches, and the paths it opens and serves. Written as JSON."""
 
+import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -8,9 +10,13 @@ import msgspec
 from meshsec_core.ibc.channel import ORDERINGS
 from meshsec_core.kernel.errors import Rejected
 from meshsec_relayer.engine.client import TrustParams
+from meshsec_relayer.engine.filtering import PacketFilter, Pattern
+from meshsec_sdk.located import suggestion
 from meshsec_sdk.settings import Serving, check_url, read_settings
 
 BAD_CONFIG = "relayer/bad-config"
+
+_UNKNOWN = re.compile(r"unknown field `([^`]+)`")
 
 
 class ChainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +67,8 @@ class RelayerConfig(Serving, frozen=True, forbid_unknown_fields=True):
     """Path of the development key; `relayer/<id>` if left out."""
     peers: tuple[str, ...] = ()
     """Ids of all relayers that serve the same paths, this one among them, in the same order for each; none if it is alone."""
+    filter: PacketFilter = PacketFilter()
+    """Which packets are carried."""
     max_batch_messages: int = 100
     """Most packet messages in one transaction."""
     max_batch_bytes: int = 400_000
@@ -80,11 +88,24 @@ def read_config(path: Path) -> RelayerConfig:
     Raises:
         Rejected: `relayer/bad-config` with what is wrong.
     """
-    config = read_settings(path, RelayerConfig, BAD_CONFIG)
+    try:
+        config = read_settings(path, RelayerConfig, BAD_CONFIG)
+    except Rejected as refusal:
+        raise _explained(refusal) from None
     for chain in config.chains.values():
         check_url(chain.url, BAD_CONFIG)
     check_config(config)
     return config
+
+
+def _explained(refusal: Rejected) -> Rejected:
+    """Add to the refusal of an unknown key the one that may have been meant."""
+    unknown = _UNKNOWN.search(str(refusal.facts.get("reason", "")))
+    if unknown is None:
+        return refusal
+    kinds = (RelayerConfig, ChainConfig, PathConfig, ChannelConfig, TrustParams, PacketFilter, Pattern)
+    known = [field.encode_name for kind in kinds for field in msgspec.structs.fields(kind)]
+    return Rejected(refusal.code, **refusal.facts, suggestion=suggestion(unknown[1], known))
 
 
 def check_config(config: RelayerConfig) -> None:
@@ -101,5 +122,13 @@ def check_config(config: RelayerConfig) -> None:
         for channel in path.channels:
             if channel.ordering not in ORDERINGS:
                 raise Rejected(BAD_CONFIG, path=path.name, detail=f"ordering {channel.ordering}")
+        if len(path.channels) != len(dict.fromkeys(path.channels)):
+            raise Rejected(BAD_CONFIG, path=path.name, detail="a channel is listed twice")
+    if config.peers and (config.id not in config.peers or len(dict.fromkeys(config.peers)) != len(config.peers)):
+        raise Rejected(BAD_CONFIG, peers=", ".join(config.peers), detail="each peer is named once, this relayer among them")
+    for pattern in (*config.filter.allow, *config.filter.deny):
+        if not any(fnmatchcase(chain, pattern.chain) for chain in config.chains):
+            near = suggestion(pattern.chain, config.chains)
+            raise Rejected(BAD_CONFIG, filter=pattern.chain, detail="a filter names no chain that is served", suggestion=near)
     if config.max_batch_messages < 1 or config.max_batch_bytes < 1:
         raise Rejected(BAD_CONFIG, detail="a batch holds at least one message")

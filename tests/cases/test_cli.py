@@ -52,8 +52,10 @@ def test_importing_the_face_or_the_command_line_loads_nothing_heavy(module: str)
 
 
 def test_every_verb_speaks_json_and_knows_its_directory(capsys: pytest.CaptureFixture[str]) -> None:
-    alone = [verb for verb in PROMISED.split() if verb not in ("packets", "scenario")]
-    grouped = [f"packets {verb}" for verb in ("list", "trace", "hold", "release", "drop")]
+    alone = [verb for verb in PROMISED.split() if verb not in ("packets", "relayer", "scenario")]
+    grouped = [f"packets {verb}" for verb in ("list", "trace", "hold", "release", "delay", "duplicate", "reorder", "drop")]
+    orders = ("status", "health", "pause", "resume", "step", "clear", "stop", "start", "update-client", "link", "channel")
+    grouped += [f"relayer {verb}" for verb in orders]
     for verb in (*alone, *grouped, "scenario plan", "scenario run"):
         assert main([*verb.split(), "--help"]) == 0
         out = capsys.readouterr().out

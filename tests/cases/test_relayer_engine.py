@@ -259,6 +259,10 @@ def test_a_configuration_is_spelled_as_it_is_read(tmp_path: Path) -> None:
         b'{"id":"x","chains":{},"paths":[{"a":"one","b":"two"}]}',
         b'{"id":"x","chains":{},"paths":[],"unknown":1}',
         b'{"id":"x","chains":{},"paths":[],"max_batch_messages":0}',
+        b'{"id":"x","chains":{},"paths":[],"peers":["y"]}',
+        b'{"id":"x","chains":{},"paths":[],"peers":["x","x"]}',
+        b'{"id":"x","chains":{},"paths":[],"filter":{"allow":[{"chain":"osmosis"}]}}',
+        b'{"id":"x","chains":{"a":{"url":"nowhere","chain_id":"a-1","prefix":"a"}},"paths":[]}',
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(raw: bytes, tmp_path: Path) -> None:
@@ -269,11 +273,27 @@ def test_a_configuration_that_cannot_work_is_refused(raw: bytes, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
+    ("raw", "suggestion"),
+    [
+        (b'{"id":"x","chains":{},"paths":[],"max_batch_mesages":9}', "max_batch_messages"),
+        (b'{"id":"x","chains":{},"paths":[],"filter":{"denny":[]}}', "deny"),
+        (b'{"id":"x","chains":{"a":{"uri":"","chain_id":"a-1","prefix":"a"}},"paths":[]}', "url"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_one_that_may_have_been_meant(raw: bytes, suggestion: str, tmp_path: Path) -> None:
+    (tmp_path / "relayer.json").write_bytes(raw)
+    with pytest.raises(Rejected) as refusal:
+        read_config(tmp_path / "relayer.json")
+    assert (refusal.value.code, refusal.value.facts["suggestion"]) == ("relayer/bad-config", suggestion)
+
+
+@pytest.mark.parametrize(
     "paths",
     [
         (PathConfig("osmosis", "osmosis"),),
         (PathConfig("osmosis", "juno"), PathConfig("juno", "osmosis")),
         (PathConfig("osmosis", "juno", (ChannelConfig("a", "transfer", "transfer", ordering="ORDER_NONE"),)),),
+        (PathConfig("osmosis", "juno", (ChannelConfig("a", "transfer", "transfer"),) * 2),),
     ],
 )
 def test_a_path_that_leads_nowhere_or_twice_to_the_same_place_is_refused(paths: tuple[PathConfig, ...]) -> None:

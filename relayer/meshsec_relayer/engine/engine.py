@@ -40,7 +40,7 @@ from meshsec_relayer.engine.docket import Docket
 from meshsec_relayer.engine.evidence import Accuser
 from meshsec_relayer.engine.lane import Lane
 from meshsec_relayer.engine.meters import Meters
-from meshsec_relayer.engine.packets import CLOSE_EVENTS, PACKET_EVENTS, Entry, News
+from meshsec_relayer.engine.packets import CLOSE_EVENTS, NOT_CARRIED, PACKET_EVENTS, Entry, News
 from meshsec_relayer.engine.path import Path
 from meshsec_relayer.engine.picking import Rules, obstacle
 from meshsec_relayer.engine.tasks import Task, Tasks, Until
@@ -116,6 +116,7 @@ class Engine:
         rules = Rules(self.config.max_batch_messages, self.config.max_batch_bytes, turns)
         saved = image.paths.get(config.name, PathImage())
         path = Path(config, self.chains[config.a], self.chains[config.b], saved, self._tell, self._settle)
+        path.book.filter = self.config.filter
         self.paths[path.name] = path
         self._start_opening(path)
         for source, target in ((path.a, path.b), (path.b, path.a)):
@@ -223,6 +224,11 @@ class Engine:
         while len(self.settled) >= REMEMBERED:
             del self.settled[next(iter(self.settled))]
         self.settled[entry.id] = (entry, how)
+        if how.startswith(NOT_CARRIED):
+            port, channel = entry.packet.source_port, entry.packet.source_channel
+            self.meters.count(
+                "filtered_packets_total", chain=entry.source.name, counterparty=entry.target.name, channel=channel, port=port
+            )
 
     def _revert(self) -> None:
         self._reverted = True

@@ -14,8 +14,10 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.ibc import Height, Packet
 from meshsec_relayer.engine.boundary import ChannelImage, Leg
 from meshsec_relayer.engine.chain import Chain
+from meshsec_relayer.engine.filtering import PacketFilter
 
 BAD_EVENT = "relayer/bad-event"
+NOT_CARRIED = "not carried by this relayer: "
 
 PACKET_EVENTS = ("send_packet", "recv_packet", "write_acknowledgement", "acknowledge_packet", "timeout_packet")
 CLOSE_EVENTS = ("channel_close", "channel_close_init", "channel_close_confirm")
@@ -200,6 +202,7 @@ class Book:
         self.channels: dict[tuple[str, str, str], Channel] = {}
         """(chain, port, channel) to channel."""
         self.entries: dict[str, Entry] = {}
+        self.filter = PacketFilter()
         self._recent: dict[str, None] = {}
         self._settled = settled
 
@@ -229,7 +232,12 @@ class Book:
             return
         packet = packet_of(attributes)
         answered = _bytes(attributes.get("packet_ack_hex", ""))
-        if packet_id(self._sender(chain, kind).name, packet) in self._recent:
+        sender = self._sender(chain, kind)
+        if packet_id(sender.name, packet) in self._recent:
+            return
+        refusal = self.filter.refusal(sender.name, packet, kind_of(packet.data))
+        if refusal:
+            self.settle(self._entry(packet, channel, sender, self._other(sender)), NOT_CARRIED + refusal)
             return
         match kind:
             case "send_packet":

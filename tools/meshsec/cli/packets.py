@@ -1,6 +1,5 @@
-"""Verbs for relayers and what they carry: `relayer ORDER`, `packets list|trace|hold|release|drop`."""
+"""Verbs for what relayers carry: `packets list|trace|hold|release|delay|duplicate|reorder|drop`."""
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -11,39 +10,18 @@ from meshsec.cli.running import act, attached
 ID = "chain:port:channel:sequence"
 
 
-class Order(StrEnum):
-    """What relayers are told."""
-
-    PAUSE = "pause"
-    RESUME = "resume"
-    STEP = "step"
-    CLEAR = "clear"
-    STOP = "stop"
-    START = "start"
-
-
 Id = Annotated[str, typer.Option("--id", help=f"One packet: {ID}.")]
 KindOption = Annotated[str, typer.Option("--kind", help="What the packet says: transfer, stake, slash…")]
+LegOption = Annotated[str, typer.Option("--leg", help="The way that is meant: recv, ack or timeout.")]
 ChainOption = Annotated[str, typer.Option("--chain", help="The chain that sent it.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    app.command()(relayer)
-    group = typer.Typer(help="See, hold back, let go and lose packets on their way.", rich_markup_mode=None)
-    for verb in (listing, trace, hold, release, drop):
+    group = typer.Typer(help="See packets on their way, and hold back, delay, double, reorder and lose them.", rich_markup_mode=None)
+    for verb in (listing, trace, hold, release, delay, duplicate, reorder, drop):
         group.command("list" if verb is listing else None)(verb)
     app.add_typer(group, name="packets")
-
-
-def relayer(
-    order: Annotated[Order, typer.Argument(help="What to do.")],
-    count: Annotated[int, typer.Option(min=1, help="How many packet messages step lets through.")] = 1,
-    directory: Dir = HERE,
-    json: Json = False,
-) -> None:
-    """Pause, resume, step or clear the relayers; take them away and bring them back."""
-    act(directory, f"relayer.{order.value}", {"count": count} if order is Order.STEP else {}, json=json)
 
 
 def listing(directory: Dir = HERE, json: Json = False) -> None:
@@ -66,14 +44,69 @@ def trace(
     say(found, json=json, text="\n".join(told))
 
 
-def hold(id: Id = "", kind: KindOption = "", chain: ChainOption = "", directory: Dir = HERE, json: Json = False) -> None:  # noqa: A002
+def hold(
+    id: Id = "",  # noqa: A002
+    kind: KindOption = "",
+    chain: ChainOption = "",
+    leg: LegOption = "",
+    directory: Dir = HERE,
+    json: Json = False,
+) -> None:
     """Keep matching packets back until they are released; all of them without a filter."""
-    act(directory, "packets.hold", {"id": id, "kind": kind, "chain": chain}, json=json)
+    act(directory, "packets.hold", _which(id, kind, chain, leg), json=json)
 
 
-def release(id: Id = "", kind: KindOption = "", chain: ChainOption = "", directory: Dir = HERE, json: Json = False) -> None:  # noqa: A002
-    """Let packets go that were held with this filter; all of them without one."""
-    act(directory, "packets.release", {"id": id, "kind": kind, "chain": chain}, json=json)
+def release(
+    id: Id = "",  # noqa: A002
+    kind: KindOption = "",
+    chain: ChainOption = "",
+    leg: LegOption = "",
+    directory: Dir = HERE,
+    json: Json = False,
+) -> None:
+    """Undo hold, delay, duplicate and reorder with this filter; all of them without one."""
+    act(directory, "packets.release", _which(id, kind, chain, leg), json=json)
+
+
+def delay(
+    by: Annotated[str, typer.Argument(help="A time such as 90s, or blocks such as 5blocks, of the chain that proves them.")],
+    id: Id = "",  # noqa: A002
+    kind: KindOption = "",
+    chain: ChainOption = "",
+    leg: LegOption = "",
+    directory: Dir = HERE,
+    json: Json = False,
+) -> None:
+    """Carry matching packets that much later than they could go."""
+    act(directory, "packets.delay", {**_which(id, kind, chain, leg), "by": by}, json=json)
+
+
+def duplicate(
+    id: Id = "",  # noqa: A002
+    kind: KindOption = "",
+    chain: ChainOption = "",
+    leg: LegOption = "",
+    directory: Dir = HERE,
+    json: Json = False,
+) -> None:
+    """Deliver matching packets twice."""
+    act(directory, "packets.duplicate", _which(id, kind, chain, leg), json=json)
+
+
+def reorder(
+    id: Id = "",  # noqa: A002
+    kind: KindOption = "",
+    chain: ChainOption = "",
+    leg: LegOption = "",
+    directory: Dir = HERE,
+    json: Json = False,
+) -> None:
+    """Carry matching packets newest first; ordered channels keep their order."""
+    act(directory, "packets.reorder", _which(id, kind, chain, leg), json=json)
+
+
+def _which(id: str, kind: str, chain: str, leg: str) -> dict[str, str]:  # noqa: A002
+    return {"id": id, "kind": kind, "chain": chain, "leg": leg}
 
 
 def drop(packet: Annotated[str, typer.Argument(metavar="ID", help=f"{ID}.")], directory: Dir = HERE, json: Json = False) -> None:
