@@ -127,6 +127,10 @@ def test_bad_input_is_refused_in_the_one_shape(desk: Desk, method: str, path: st
     assert sorted(problem) == ["code", "facts", "message"]
 
 
+def _account(desk: Desk, chain: str) -> str:
+    return desk.engine.accounts[chain].address
+
+
 def test_metrics_count_packets_and_show_backlog_and_expiry(desk: Desk) -> None:
     lines = desk.text("/metrics").splitlines()
     assert 'receive_packets_confirmed_total{chain="juno",channel="channel-0",counterparty="osmosis",port="transfer"} 1.0' in lines
@@ -134,7 +138,13 @@ def test_metrics_count_packets_and_show_backlog_and_expiry(desk: Desk) -> None:
         'acknowledgment_packets_confirmed_total{chain="osmosis",channel="channel-0",counterparty="juno",port="transfer"} 1.0'
         in lines
     )
-    assert 'backlog_size{chain="osmosis",counterparty="juno"} 0.0' in lines
+    assert 'backlog_size{chain="osmosis",channel="channel-0",counterparty="juno",port="transfer"} 0.0' in lines
+    assert 'send_packet_events_total{chain="osmosis",channel="channel-0",counterparty="juno",port="transfer"} 1.0' in lines
+    assert 'acknowledgement_events_total{chain="juno",channel="channel-0",counterparty="osmosis",port="transfer"} 1.0' in lines
+    assert 'tx_latency_confirmed_bucket{chain="juno",counterparty="osmosis",le="30000"} 1.0' in lines
+    assert 'wallet_balance{account="%s",chain="osmosis",denom="uosmo"} 1e+09' % _account(desk, "osmosis") in lines
+    assert 'client_dead{chain="juno",client="07-tendermint-0"} 0.0' in lines
+    assert 'workers{type="packet"} 2.0' in lines
     assert "relayer_ready 1.0" in lines
     assert any(line.startswith('client_expiration_seconds{chain="juno",client="07-tendermint-0"} 1.2') for line in lines)
 

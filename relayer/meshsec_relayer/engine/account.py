@@ -55,6 +55,8 @@ class Account:
     def __init__(self, chain: Chain, key: PrivateKey, tasks: Tasks, submitted: Callable[[int], None]) -> None:
         self.chain = chain
         self.address = account(chain.prefix, address_of(key.public_key))
+        self.balances: dict[str, int] = {}
+        """Coins by denomination, base units, when the chain was last asked."""
         self._key = key
         self._tasks = tasks
         self._submitted = submitted
@@ -81,6 +83,7 @@ class Account:
         end = self._tasks.now + OVERDUE
         while True:
             found = yield from get(self.chain.name, f"/v1/accounts/{self.address}", AccountAnswer)
+            self.balances = found.balances
             waiting = found.next_sequence > found.sequence
             yield self._another_look(waiting, end)
             if not waiting or self._tasks.now >= end:
@@ -137,7 +140,7 @@ class Account:
     def _next_sequence(self) -> Task[int]:
         while self._sequence is None:
             found = yield from get(self.chain.name, f"/v1/accounts/{self.address}", AccountAnswer)
-            self._sequence = found.next_sequence
+            self._sequence, self.balances = found.next_sequence, found.balances
         return self._sequence
 
     def _post(self, key: str, raw: bytes) -> Task[Problem | None]:

@@ -105,3 +105,5 @@ class AccountAnswer(msgspec.Struct, frozen=True):
     """What the next transaction would carry if none waited for a block."""
     next_sequence: int
     """What the next transaction must carry, with those that wait for a block counted."""
+    balances: dict[str, int] = {}
+    """Base units by denomination."""

@@ -14,7 +14,7 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence
 from meshsec_relayer.config import ChannelConfig, PathConfig, RelayerConfig
 from meshsec_relayer.engine.account import Account
-from meshsec_relayer.engine.answers import BlockAnswer, EventAnswer
+from meshsec_relayer.engine.answers import BlockAnswer
 from meshsec_relayer.engine.boundary import (
     IMAGE_VERSION,
     Answer,
@@ -45,7 +45,7 @@ from meshsec_relayer.engine.path import Path
 from meshsec_relayer.engine.picking import Rules, obstacle
 from meshsec_relayer.engine.tasks import Task, Tasks, Until
 from meshsec_relayer.engine.turns import Turns
-from meshsec_relayer.engine.witness import FROZE, LEARNT, Sighting, Witness
+from meshsec_relayer.engine.witness import CLIENT_EVENTS, Sighting, Witness, notice_client
 
 FOREIGN_STORE = "relayer/foreign-store"
 STORE_VERSION = "relayer/store-version"
@@ -53,7 +53,11 @@ UNKNOWN_PACKET = "packet/not-found"
 UNKNOWN_CHAIN = "relayer/unknown-chain"
 NO_PATH = "relayer/path-not-open"
 
-CLIENT_EVENTS = (LEARNT, FROZE, "recover_client")
+COUNTED = {
+    "send_packet": "send_packet_events_total",
+    "write_acknowledgement": "acknowledgement_events_total",
+    "timeout_packet": "timeout_events_total",
+}
 
 SAVE_EVERY = 20
 """Blocks by which a cursor may run ahead of the durable one; they would be read again after a crash."""
@@ -163,6 +167,8 @@ class Engine:
             self._start_over()
         self._save()
         effects, self._effects = [*self._effects, *self.tasks.asked], []
+        for ask in self.tasks.asked:
+            self.meters.count("queries_total", chain=ask.request.chain)
         self.tasks.asked = []
         return effects
 
@@ -177,7 +183,7 @@ class Engine:
             if event.type in PACKET_EVENTS or event.type in CLOSE_EVENTS:
                 self._hear(chain, paths, News(block.height, block.time, event.type, event.attributes))
             elif event.type in CLIENT_EVENTS:
-                _notice_client(chain, paths, event)
+                notice_client(chain, paths, event)
             elif event.type == "channel_open_init":
                 for path in paths:
                     path.notice_proposal(chain.name, event.attributes)
@@ -198,6 +204,7 @@ class Engine:
         end = (chain.name, *news.end)
         for path in paths:
             if end in path.book.channels:
+                self._count(chain, path, news)
                 try:
                     path.book.apply(chain, news)
                 except Rejected as refusal:
@@ -205,6 +212,12 @@ class Engine:
                 return
         if not all(path.ready for path in paths):
             self._overheard[chain.name].append(news)
+
+    def _count(self, chain: Chain, path: Path, news: News) -> None:
+        if news.kind in COUNTED:
+            port, channel = news.end
+            other = path.other(chain.name).name
+            self.meters.count(COUNTED[news.kind], chain=chain.name, counterparty=other, channel=channel, port=port)
 
     def _establish(self, path: Path, patience: int) -> Task[None]:
         """Open what must be open, and again whenever another channel is wanted."""
@@ -392,15 +405,3 @@ def _check_image(image: Image, config: RelayerConfig) -> None:
     for name, chain_id in image.chains.items():
         if name in config.chains and config.chains[name].chain_id != chain_id:
             raise Rejected(FOREIGN_STORE, chain=name, found=chain_id, expected=config.chains[name].chain_id)
-
-
-def _notice_client(chain: Chain, paths: list[Path], event: EventAnswer) -> None:
-    """See that a client has come further than we knew, has frozen or has been recovered."""
-    said = event.attributes
-    for path in paths:
-        client = path.clients.get(chain.name)
-        if client is None or client.id not in (said.get("client_id"), said.get("subject_client_id")):
-            continue
-        height = said.get("consensus_height", "").rpartition("-")[2]
-        if event.type != LEARNT or client.ailment or (height.isdigit() and int(height) > client.latest):
-            client.stale = True

@@ -76,7 +76,8 @@ class Lane:
                 picked.free()
                 self._client_failed(refusal.code, str(refusal), tell)
                 continue
-            meters.count("client_updates_submitted_total", len(updates), chain=self.target.name)
+            counted = "client_updates_submitted_total" if updates else "client_updates_skipped_total"
+            meters.count(counted, len(updates) or 1, chain=self.target.name, counterparty=self.source.name)
             self.under_way += 1
             self._old_under_way += picked.backlog
             self._turns += 1
@@ -128,6 +129,7 @@ class Lane:
         if self._controls.paused:
             self._controls.steps -= len(picked.items)
         picked.mark()
+        picked.picked_at = self._tasks.now
         return picked
 
     # Delivering
@@ -150,9 +152,11 @@ class Lane:
         if ticket is not None:
             contents = (*updates, *(message for _, message in messages))
             try:
-                outcome = yield from self._account.submit(contents, ticket, _note(picked, self.target))
+                outcome = yield from self._account.submit(contents, ticket, self._note(picked, meters))
             except Rejected as refusal:
                 outcome = Outcome(refusal.code)
+            passed = self._tasks.now - picked.picked_at
+            meters.time("tx_latency_confirmed", passed, chain=self.target.name, counterparty=self.source.name)
             self._settle([item for item, _ in messages], outcome, bool(updates), meters, tell)
         elif problem is not None:
             self._client_failed(problem.code, str(problem), tell)
@@ -201,6 +205,16 @@ class Lane:
             case "ack":
                 self._failed(item.entry, item.leg, "relayer/acknowledgement-missing")
 
+    def _note(self, picked: Picked, meters: Meters) -> Callable[[str], None]:
+        """Return what notes that the chain has accepted a transaction with these items."""
+        def sent(tx_hash: str) -> None:
+            meters.time("tx_latency_submitted", self._tasks.now - picked.picked_at, chain=self.target.name, counterparty=self.source.name)
+            for item in picked.items:
+                if isinstance(item, Parcel):
+                    item.entry.busy = f"in transaction {tx_hash} on {self.target.name}"
+
+        return sent
+
     # Outcomes
 
     def _settle(self, items: list[Item], outcome: Outcome, updated: bool, meters: Meters, tell: Tell) -> None:
@@ -210,7 +224,8 @@ class Lane:
             for item in items:
                 self._arrived(item, outcome, told, meters)
             return
-        meters.count("transactions_refused_total", chain=self.target.name, code=outcome.code)
+        refused = "transactions_refused_total" if outcome.height else "broadcast_errors_total"
+        meters.count(refused, chain=self.target.name, code=outcome.code)
         tell("warning", "refused", lane=self.name, code=outcome.code, messages=len(items), **outcome.facts)
         if updated:
             self.path.clients[self.target.name].stale = True
@@ -239,6 +254,8 @@ class Lane:
             return
         mine = told.pop(told_of(item), False)  # one event tells of one message
         self._count(_CONFIRMED[item.leg] if mine else "packets_already_relayed_total", item, meters)
+        if mine and item.leg in _CLEARED and self.path.is_backlog(item.entry):
+            self._count(_CLEARED[item.leg], item, meters)
         if item.leg == "recv":
             item.entry.received_at = item.entry.received_at or outcome.height
             item.entry.attempts, item.entry.error = 0, ""
@@ -290,10 +307,4 @@ _CONFIRMED = {
 }
 
 
-def _note(picked: Picked, target: Chain) -> Callable[[str], None]:
-    def sent(tx_hash: str) -> None:
-        for item in picked.items:
-            if isinstance(item, Parcel):
-                item.entry.busy = f"in transaction {tx_hash} on {target.name}"
-
-    return sent
+_CLEARED = {"recv": "cleared_send_packet_events_total", "ack": "cleared_acknowledgment_events_total"}

@@ -38,6 +38,8 @@ class Picked:
     """Whether the client is to learn a header even if nothing has to be proven."""
     backlog: bool = False
     """Whether all of it is old."""
+    picked_at: int = 0
+    """When, on the relayer's clock."""
     waits_for_block: bool = False
     look_again_at: int | None = None
     """When an attempt that failed may be repeated."""

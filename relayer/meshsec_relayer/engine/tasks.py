@@ -143,6 +143,10 @@ class Tasks:
         """Return the conditions that tasks wait for, by task name."""
         return tuple((running.name, running.wait) for running in self._running if isinstance(running.wait, Until))
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the tasks that are under way."""
+        return tuple(running.name for running in self._running)
+
     def _can_go(self, running: _Running) -> bool:
         match running.wait:
             case None:

@@ -30,6 +30,7 @@ from meshsec_core.runtime.tx import Tx
 from meshsec_relayer.engine.account import Account
 from meshsec_relayer.engine.answers import BlockAnswer, EventAnswer, TransactionsAnswer
 from meshsec_relayer.engine.boundary import Request
+from meshsec_relayer.engine.chain import Chain
 from meshsec_relayer.engine.client import CLIENT_FROZEN, LightClient, Past, signed_header, unwrap, validator_set
 from meshsec_relayer.engine.docket import Docket
 from meshsec_relayer.engine.meters import Meters
@@ -44,6 +45,8 @@ NO_HEADER = "relayer/header-not-found"
 
 LEARNT = "update_client"
 FROZE = "client_misbehaviour"
+RECOVERED = "recover_client"
+CLIENT_EVENTS = (LEARNT, FROZE, RECOVERED)
 
 UPDATE = str(UpdateClient.__struct_config__.tag)
 
@@ -216,3 +219,15 @@ def _shown(spelled: Mapping[str, object], client: str) -> bytes | None:
         return None
     update = codec.convert(dict(spelled), UpdateClient)
     return update.client_message if update.client_id == client else None
+
+
+def notice_client(chain: Chain, paths: list[Path], event: EventAnswer) -> None:
+    """See that a client has come further than we knew, has frozen or has been recovered."""
+    said = event.attributes
+    for path in paths:
+        client = path.clients.get(chain.name)
+        if client is None or client.id not in (said.get("client_id"), said.get("subject_client_id")):
+            continue
+        height = said.get("consensus_height", "").rpartition("-")[2]
+        if event.type != LEARNT or client.ailment or (height.isdigit() and int(height) > client.latest):
+            client.stale = True
