@@ -59,7 +59,8 @@ def test_no_commit_is_made_without_a_quorum_or_from_votes_of_another_step() -> N
 
     with pytest.raises(InvariantViolated):
         make_commit(FOUR, 5, 0, BLOCK, [*votes[:2], votes[1]])
-    for other in (signed_vote(FOUR, 3, BLOCK, kind=PREVOTE), signed_vote(FOUR, 3, BLOCK, round=1)):
+    for changes in ({"kind": PREVOTE}, {"round": 1}, {"height": 6}):
+        other = signed_vote(FOUR, 3, BLOCK, **changes)
         with pytest.raises(InvariantViolated):
             make_commit(FOUR, 5, 0, BLOCK, [*votes, other])
 

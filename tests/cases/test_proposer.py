@@ -314,3 +314,16 @@ def test_equal_members_give_one_roster_that_says_what_a_new_one_says() -> None:
         Roster.of(rows(5, -3))
     with pytest.raises(Rejected):
         Roster.of(rows(5, -3))
+
+
+@pytest.mark.parametrize(("spread", "ratio"), [(2, 1), (3, 2), (4, 2), (5, 3), (6, 3)])
+def test_priorities_shrink_by_how_often_the_window_fits_rounded_up(spread: int, ratio: int) -> None:
+    """The window of a total power of 1 is 2; a quotient is truncated towards zero on both sides."""
+    assert proposer.rescale([0, spread], 1) == [0, spread // ratio]
+    assert proposer.rescale([-spread, 0], 1) == [-(spread // ratio), 0]
+
+
+def test_a_priority_at_the_end_of_the_numbers_is_clipped_there() -> None:
+    assert [proposer.clip(value) for value in (2**63 - 1, 2**63, -(2**63), -(2**63) - 1)] == [
+        *(2**63 - 1, 2**63 - 1, -(2**63), -(2**63)),
+    ]
