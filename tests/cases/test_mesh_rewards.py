@@ -210,3 +210,18 @@ def test_rewards_that_the_provider_refuses_are_sent_again() -> None:
     rig.advance(10)
     rig.settle()
     assert pending(link) == (50, 0, 0, 0)
+
+
+def test_rewards_collected_when_the_last_stake_leaves_are_told_in_their_time() -> None:
+    rig, link = pair(
+        alice=100_000, consumer_terms={"reward_seconds": 3_600}, genesis={"mint": {"inflation_bps": 100_000, "interval": 1}}
+    )
+    link.provider.send("alice", Bond(100_000), StakeRemote(link.lent, link.validator(0), 100_000))
+    rig.settle()
+    rig.advance(1_000)
+    link.provider.send("alice", Unstake(link.lent, link.validator(0), 100_000))
+    rig.settle()
+    assert (link.virtual(), collected(link.consumer)) == (0, [])
+    rig.advance(3_600)
+    rig.settle()
+    assert collected(link.consumer) == ["mesh/rewards-sent"]

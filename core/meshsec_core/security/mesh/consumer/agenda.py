@@ -29,13 +29,13 @@ def expect_rewards(ctx: Ctx, link: LinkId) -> None:
     _change(ctx, link, lambda due: due if due.rewards_at else replace(due, rewards_at=ctx.time + 1))
 
 
-def settle(ctx: Ctx, link: LinkId, delegates: bool) -> None:
-    """Note that a link's epoch has run, and from when its rewards count."""
+def settle(ctx: Ctx, link: LinkId, earns: bool) -> None:
+    """Note that a link's epoch has run, and from when its rewards count, if there are any to come or to tell."""
     params = get_link(ctx.store, link).params
 
     def after(due: Due) -> Due:
         rewards_at = due.rewards_at
-        if not delegates:
+        if not earns:
             rewards_at = 0
         elif rewards_at <= ctx.time:
             rewards_at = ctx.time + max(1, params.reward_seconds * SECOND)

@@ -10,13 +10,15 @@ from meshsec_core.modules import bank, distribution
 from meshsec_core.modules.staking import state as staking
 from meshsec_core.runtime.module import Ctx
 from meshsec_core.security.mesh.consumer import agenda
-from meshsec_core.security.mesh.consumer.state import AGENDA, REWARDS, SENT, reward_account, stake_account
-from meshsec_core.security.mesh.links import tell_provider
+from meshsec_core.security.mesh.consumer.state import AGENDA, REWARDS, SENT, get_link, reward_account, stake_account
+from meshsec_core.security.mesh.links import Phase, tell_provider
 from meshsec_core.security.mesh.packets import DistributeBatch, Reward
 
 
 def rewards_due(ctx: Ctx, link: LinkId) -> bool:
-    """Tell whether a link's rewards are to be collected by now."""
+    """Tell whether a link's rewards are to be collected by now: in their time, or before the link closes."""
+    if get_link(ctx.store, link).phase is Phase.CLOSING:
+        return True
     return any(due.link == link and 0 < due.rewards_at <= ctx.time for due in AGENDA.get(ctx.store).dues)
 
 
@@ -36,6 +38,11 @@ def collect_one(ctx: Ctx, link: LinkId, validator: ValidatorId) -> None:
     if amount:
         bank.send(ctx, account, ctx.module_account(reward_account(link)), ctx.denom, amount)
         REWARDS.put(ctx.store, link, validator, REWARDS.get(ctx.store, link, validator) + amount)
+
+
+def wait(ctx: Ctx, link: LinkId) -> bool:
+    """Tell whether rewards have been collected that the provider has not been told of."""
+    return next(ctx.store.scan(REWARDS.key(link) + "/"), None) is not None
 
 
 def send(ctx: Ctx, link: LinkId) -> None:

@@ -67,7 +67,7 @@ def run(ctx: Ctx, name: LinkId) -> None:
         if after != request:
             put(ctx, name, validator, after)
     collect.send(ctx, name)
-    agenda.settle(ctx, name, delegates=bool(held))
+    agenda.settle(ctx, name, earns=bool(held) or collect.wait(ctx, name))
     if refused:
         agenda.touch_next(ctx, name)
     if link.params.max_cap == 0:
