@@ -114,6 +114,12 @@ def consensus_state(store: Reader, client_id: str, height: Height) -> ConsensusS
     return found
 
 
+def status(store: Reader, client_id: str, now: int) -> Status:
+    """Tell whether a client may be used at a time in nanoseconds; `ibc/unknown-client`."""
+    state = get_client(store, client_id)
+    return tendermint.status(state, CONSENSUS_STATES.find(store, client_id, state.latest_height), now)
+
+
 def require_active(ctx: Ctx, client_id: str) -> tuple[Height, int]:
     """Return the latest height a client knows and its time.
 
