@@ -63,7 +63,9 @@ class EngineCollector(Collector):
         names = ["chain", "counterparty", "channel", "port"]
         size = GaugeMetricFamily("backlog_size", "Packets under way.", labels=names)
         oldest = GaugeMetricFamily("backlog_oldest_sequence", "Lowest sequence under way.", labels=names)
-        latest = GaugeMetricFamily("backlog_latest_update_timestamp", "Header time of the last block read, seconds.", labels=names)
+        latest = GaugeMetricFamily(
+            "backlog_latest_update_timestamp", "Header time of the last block read, seconds.", labels=names
+        )
         expiry = GaugeMetricFamily(
             "client_expiration_seconds", "Host time left before the client expires.", labels=["chain", "client"]
         )

@@ -142,7 +142,8 @@ def test_metrics_count_packets_and_show_backlog_and_expiry(desk: Desk) -> None:
     assert 'send_packet_events_total{chain="osmosis",channel="channel-0",counterparty="juno",port="transfer"} 1.0' in lines
     assert 'acknowledgement_events_total{chain="juno",channel="channel-0",counterparty="osmosis",port="transfer"} 1.0' in lines
     assert 'tx_latency_confirmed_bucket{chain="juno",counterparty="osmosis",le="30000"} 1.0' in lines
-    assert 'wallet_balance{account="%s",chain="osmosis",denom="uosmo"} 1e+09' % _account(desk, "osmosis") in lines
+    account = _account(desk, "osmosis")
+    assert f'wallet_balance{{account="{account}",chain="osmosis",denom="uosmo"}} 1e+09' in lines
     assert 'client_dead{chain="juno",client="07-tendermint-0"} 0.0' in lines
     assert 'workers{type="packet"} 2.0' in lines
     assert "relayer_ready 1.0" in lines

@@ -207,8 +207,11 @@ class Lane:
 
     def _note(self, picked: Picked, meters: Meters) -> Callable[[str], None]:
         """Return what notes that the chain has accepted a transaction with these items."""
+
         def sent(tx_hash: str) -> None:
-            meters.time("tx_latency_submitted", self._tasks.now - picked.picked_at, chain=self.target.name, counterparty=self.source.name)
+            meters.time(
+                "tx_latency_submitted", self._tasks.now - picked.picked_at, chain=self.target.name, counterparty=self.source.name
+            )
             for item in picked.items:
                 if isinstance(item, Parcel):
                     item.entry.busy = f"in transaction {tx_hash} on {self.target.name}"

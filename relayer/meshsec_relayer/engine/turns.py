@@ -1,8 +1,8 @@
 """Whose turn it is among relayers that serve the same paths.
 
-Packets are shared out by sequence, in runs that fill transactions well. Whoever comes second waits until the first would have been
-done, and acts only if nothing has happened: with all of them alive nothing is carried twice, with one left everything is carried.
-Nobody has to agree on anything but who takes part.
+Packets are shared out by sequence, in runs that fill transactions well. Whoever comes second waits until the first would have
+been done, and acts only if nothing has happened: with all of them alive nothing is carried twice, with one left everything is
+carried. Nobody has to agree on anything but who takes part.
 """
 
 import msgspec

@@ -18,7 +18,9 @@ ChainOption = Annotated[str, typer.Option("--chain", help="The chain that sent i
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    group = typer.Typer(help="See packets on their way, and hold back, delay, double, reorder and lose them.", rich_markup_mode=None)
+    group = typer.Typer(
+        help="See packets on their way, and hold back, delay, double, reorder and lose them.", rich_markup_mode=None
+    )
     for verb in (listing, trace, hold, release, delay, duplicate, reorder, drop):
         group.command("list" if verb is listing else None)(verb)
     app.add_typer(group, name="packets")
