@@ -1,5 +1,7 @@
 """Faults of validators in chains of `mesh_rig`: slashes as staking makes them, and evidence that a provider can verify."""
 
+from msgspec.structs import replace
+
 from harness import Chain
 from mesh_rig import Link, know, validator_set
 from meshsec_core.consensus.evidence import make_duplicate_vote
@@ -17,6 +19,8 @@ from meshsec_core.kernel.wire.tendermint import (
     CommitSig,
     DuplicateVoteEvidence,
     Header,
+    LightBlock,
+    LightClientAttackEvidence,
     PartSetHeader,
     SignedHeader,
     Vote,
@@ -70,8 +74,10 @@ def double_vote(chain: Chain, index: int, height: int | None = None) -> Duplicat
     return make_duplicate_vote(*votes, validator_set(chain), chain.ctx.time)
 
 
-def signed_header(chain: Chain, height: int) -> SignedHeader:
-    """Make a header of a height and have all validators sign it."""
+def signed_header(
+    chain: Chain, height: int, round_number: int = 0, absent: tuple[int, ...] = (), **changes: object
+) -> SignedHeader:
+    """Make a header of a height and have all validators sign it, but for those who are absent."""
     validators = validator_set(chain)
     header = Header(
         version_block=BLOCK_PROTOCOL,
@@ -90,14 +96,19 @@ def signed_header(chain: Chain, height: int) -> SignedHeader:
         evidence_hash=sha256(b""),
         proposer_address=validators.proposer.address,
     )
+    header = replace(header, **changes)  # type: ignore[arg-type]
     name = BlockId(header_hash(header), PartSetHeader(1, sha256(b"parts")))
     keys = {key.public_key: key for key in (chain.consensus_key(index) for index in range(len(chain.bonds)))}
     signatures = []
+    away = {address_of(chain.consensus_key(index).public_key) for index in absent}
     for member in validators.validators:
+        if member.address in away:
+            signatures.append(CommitSig())
+            continue
         time = header.time + SECOND
-        signed = vote_sign_bytes(header.chain_id, PRECOMMIT, height, 0, name, time)
+        signed = vote_sign_bytes(header.chain_id, PRECOMMIT, height, round_number, name, time)
         signatures.append(CommitSig(FLAG_COMMIT, member.address, time, keys[member.public_key].sign(signed)))
-    return SignedHeader(header, Commit(height, 0, name, tuple(signatures)))
+    return SignedHeader(header, Commit(height, round_number, name, tuple(signatures)))
 
 
 def evidence_for(link: Link, evidence: DuplicateVoteEvidence, height: int | None = None) -> SubmitEvidence:
@@ -106,6 +117,17 @@ def evidence_for(link: Link, evidence: DuplicateVoteEvidence, height: int | None
     know_height(link, at - 1)
     wire = validator_set(consumer).to_wire()
     header = ClientHeader(signed_header(consumer, at), wire, Height(1, at - 1), wire)
+    return SubmitEvidence(link.lent, encode_evidence(evidence), any_encode(HEADER_URL, encode(header)))
+
+
+def attack_on(link: Link, **how: object) -> SubmitEvidence:
+    """Show the provider the block of this height and another one that contradicts it; `how` is what `signed_header` takes."""
+    consumer, at = link.consumer, link.consumer.ctx.height
+    know_height(link, at - 1)
+    wire = validator_set(consumer).to_wire()
+    header = ClientHeader(signed_header(consumer, at), wire, Height(1, at - 1), wire)
+    other = LightBlock(signed_header(consumer, at, **how), wire)  # type: ignore[arg-type]
+    evidence = LightClientAttackEvidence(other, at - 1, (), validator_set(consumer).total_power, consumer.ctx.time)
     return SubmitEvidence(link.lent, encode_evidence(evidence), any_encode(HEADER_URL, encode(header)))
 
 

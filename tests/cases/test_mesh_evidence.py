@@ -3,13 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from mesh_faults import block_id, double_sign, double_vote, evidence_for, vote
+from mesh_faults import attack_on, block_id, double_sign, double_vote, evidence_for, vote
 from mesh_rig import Link, MeshRig, account, pair, refused, validator_set
 from meshsec_core.consensus.evidence import make_duplicate_vote
+from meshsec_core.ibc import client
 from meshsec_core.kernel.crypto import address_of
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import LinkId
-from meshsec_core.kernel.wire.ibc import HEADER_URL, ClientHeader, any_decode, any_encode
+from meshsec_core.kernel.wire.ibc import HEADER_URL, ClientHeader, Height, any_decode, any_encode
 from meshsec_core.kernel.wire.proto import decode, encode
 from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence
 from meshsec_core.modules import bank
@@ -202,3 +203,47 @@ def test_what_is_no_evidence_is_refused() -> None:
         with pytest.raises(Rejected) as refusal:
             link.provider.send("carol", SubmitEvidence(link.lent, junk, good.header))
         assert refusal.value.code.startswith("wire/")
+
+
+@pytest.mark.parametrize("how", [{"app_hash": b"x" * 32}, {"app_hash": b"x" * 32, "round_number": 1}, {"data_hash": b"x" * 32}])
+def test_who_signed_two_blocks_of_one_height_pays_whichever_of_them_is_the_chain_s(how: dict[str, object]) -> None:
+    """A lunatic attack, the same in another round, and an equivocation; validator 3 signed one block only."""
+    rig, link = start()
+    link.provider.send("alice", StakeRemote(link.lent, link.validator(3), 100))
+    rig.settle()
+    msg = attack_on(link, absent=(3,), **how)  # type: ignore[arg-type]
+    link.provider.send("carol", msg)
+    assert [account(link.provider, user).collateral for user in ("alice", "bob")] == [960, 980]
+    states = {each.validator: each.state for each in link.provider.query("mesh/provider/validators", consumer=link.lent)}
+    assert [states[link.validator(index)] for index in range(4)] == [*[State.TOMBSTONED] * 3, State.ACTIVE]
+    with refused(link.provider, "mesh/nobody-guilty"):
+        link.provider.send("carol", msg)
+    rig.settle()
+
+
+def test_an_amnesia_names_nobody() -> None:
+    """Another round decided another block of the same state: the signatures do not tell who broke a lock."""
+    _, link = start()
+    msg = attack_on(link, round_number=1, data_hash=b"x" * 32)
+    with refused(link.provider, "mesh/nobody-guilty"):
+        link.provider.send("carol", msg)
+
+
+def test_an_attack_is_no_attack_if_the_blocks_are_the_same_or_too_few_have_signed() -> None:
+    _, link = start()
+    for how, code in (({}, "evidence/same-block"), ({"absent": (0, 1), "app_hash": b"x" * 32}, "evidence/bad-conflicting-block")):
+        msg = attack_on(link, **how)  # type: ignore[arg-type]
+        with refused(link.provider, code):
+            link.provider.send("carol", msg)
+
+
+def test_guilt_does_not_freeze_with_the_client() -> None:
+    """The attack itself freezes the client, and the evidence comes after it."""
+    rig, link = start()
+    msg = evidence_for(link, double_vote(link.consumer, 0))
+    name = link.provider.query("mesh/provider/link", link=link.lent).client
+    frozen = replace(client.CLIENTS.get(link.provider.state, name), frozen_height=Height(0, 1))
+    client.CLIENTS.put(link.provider.state, name, frozen)
+    link.provider.send("carol", msg)
+    assert [account(link.provider, user).collateral for user in ("alice", "bob")] == [960, 980]
+    rig.check(settled=False)

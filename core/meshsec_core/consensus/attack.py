@@ -111,6 +111,30 @@ def verify_light_client_attack(
         raise Rejected(WRONG_GUILTY, expected=",".join(item.address.hex() for item in expected))
 
 
+def signed_both(first: LightBlock, second: LightBlock, chain_id: str, verify: Verify) -> tuple[Validator, ...]:
+    """Return who signed two different blocks of one height, for whoever cannot tell which of the two is the chain's.
+
+    Whichever it is, they are guilty: of two states one is none, and one round decides once. Signatures of different rounds for
+    the same state prove nothing about who broke a lock, so an amnesia names nobody.
+
+    Raises:
+        Rejected: `evidence/malformed` for different heights, `evidence/same-block`, `evidence/bad-conflicting-block` with the
+            reason if a block is not signed by two thirds of its own set or carries a signature that is none.
+    """
+    one, other = first.signed_header, second.signed_header
+    if one.header.height != other.header.height:
+        raise Rejected(MALFORMED, height=one.header.height, other=other.header.height)
+    if header_hash(one.header) == header_hash(other.header):
+        raise Rejected(SAME_BLOCK, hash=header_hash(one.header).hex())
+    for block in (first, second):
+        _check_signed(block, chain_id, verify)
+    if kind_of(one, other) is Attack.AMNESIA:
+        return ()
+    also = {(member.address, member.public_key) for member in _signers(other, ValidatorSet.from_wire(second.validators))}
+    ours = _signers(one, ValidatorSet.from_wire(first.validators))
+    return tuple(member for member in ours if (member.address, member.public_key) in also)
+
+
 def _forges_state(conflicting: Header, trusted: Header) -> bool:
     return (
         conflicting.validators_hash != trusted.validators_hash

@@ -182,6 +182,19 @@ def verify_header(ctx: Ctx, client_id: str, header: ClientHeader) -> None:
     tendermint.verify_header(get_client(ctx.store, client_id), trusted, header, ctx.time, ctx.verify)
 
 
+def verify_signed(ctx: Ctx, client_id: str, header: ClientHeader) -> None:
+    """Check that a client's chain signed a header, also for a client that misbehaviour has frozen: guilt does not freeze with it.
+
+    Raises:
+        Rejected: as `verify_header`; `ibc/client-not-active` only if it has expired.
+    """
+    found = status(ctx.store, client_id, ctx.time)
+    if found is Status.EXPIRED:
+        raise Rejected(CLIENT_NOT_ACTIVE, client=client_id, status=found.value)
+    trusted = consensus_state(ctx.store, client_id, header.trusted_height)
+    tendermint.verify_header(get_client(ctx.store, client_id), trusted, header, ctx.time, ctx.verify)
+
+
 def create_client(ctx: Ctx, msg: CreateClient) -> None:
     """Store a new client.
 
