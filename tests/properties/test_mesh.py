@@ -1,8 +1,10 @@
 """Random histories of two chains that secure each other, with packets lost, late and out of order: the laws always hold.
 
 After every action the laws marked "always" are checked, and at the end, when everything has been relayed, all of them.
+`MESHSEC_HISTORIES` says how many histories are tried.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -186,7 +188,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=int(os.environ.get("MESHSEC_HISTORIES", "40")), deadline=None, suppress_health_check=list(HealthCheck))
 @given(STEPS, st.sampled_from((1, sweep.USERS_PER_BLOCK)))
 def test_the_laws_hold_in_every_history(steps: list[tuple[int, int, int, int]], users_per_block: int) -> None:
     """Slashes are settled at once in some histories, and over blocks in others."""
