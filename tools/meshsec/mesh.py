@@ -16,12 +16,14 @@ from meshsec_core.security.mesh.provider.local import (
     VoteLocalWeighted,
     WithdrawLocalRewards,
 )
+from meshsec_core.security.mesh.provider.overlap import LinkIdentity
 from meshsec_core.security.mesh.provider.payout import WithdrawRewards
 from meshsec_core.security.mesh.provider.vault import Bond, Unbond
 
 __all__ = [
     "Bond",
     "CloseLink",
+    "LinkIdentity",
     "OpenLink",
     "ReleaseLocal",
     "Restake",

@@ -23,6 +23,7 @@ from meshsec_core.kernel.wire.tendermint import (
 )
 from meshsec_core.runtime.module import Ctx, Msg
 from meshsec_core.security.mesh.history import Change, Entry
+from meshsec_core.security.mesh.provider.overlap import answer_here
 from meshsec_core.security.mesh.provider.reports import FAULT_CHARGED, write_change
 from meshsec_core.security.mesh.provider.state import (
     KEYS,
@@ -112,6 +113,7 @@ def charge_double_sign(ctx: Ctx, link: LinkId, validator: ValidatorId, height: i
     fault = Fault(kind, height, time, ctx.height, ctx.time, Authority.EVIDENCE, 0)
     charge(ctx, Charge(link, validator, fault, fraction * (ONE_E18 // ONE_BPS), fraction))
     write_change(ctx, link, validator, Entry(height, Change.TOMBSTONED, time))
+    answer_here(ctx, link, validator, fraction)
 
 
 def _header(ctx: Ctx, link: Link, raw: bytes, height: int) -> ClientHeader:

@@ -44,6 +44,8 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unbonding_time: int = 0
     """Nanoseconds; 0 takes the consumer's own."""
     slash_authority: Authority = Authority.EVIDENCE
+    correlated: bool = False
+    """Whether an operator's own stake here answers for a proven fault of the same operator's validator over there."""
 
 
 class ProviderGenesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -197,6 +199,8 @@ HISTORIES: Map[History] = Map("mesh/validators", History, parts=2, default=Histo
 """(link, validator)."""
 KEYS: Map[str] = Map("mesh/validator-keys", str, parts=2)
 """(link, consensus address in hex) to validator."""
+OVERLAPS: Map[str] = Map("mesh/overlaps", str, parts=2)
+"""(link, validator on the consumer) to the validator here that the same operator runs."""
 FAULTS: Map[Fault] = Map("mesh/faults", Fault, parts=3)
 """(link, validator, fault id)."""
 SWEEPS: Item[Sweeps] = Item("mesh/sweeps", Sweeps, default=Sweeps())
