@@ -11,8 +11,6 @@ import pytest
 from meshsec import ProcessWorld, mesh
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.wire.proto import decode
-from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence, encode_evidence
 from meshsec_core.modules.slashing import SubmitEvidence
 from meshsec_sdk.errors import OutcomeUnknown, TxRejected
 
@@ -70,7 +68,7 @@ def test_evidence_of_a_branch_that_was_given_up_is_refused_where_it_would_cost_s
     juno, osmosis = world.juno, world.osmosis
     found = [item for number in range(1, juno.height + 1) for item in juno.get(f"/v1/blocks/{number}")["evidence"]]
     assert len(found) == 1
-    evidence = encode_evidence(decode(DuplicateVoteEvidence, codec.convert(found[0], bytes)))
+    evidence = codec.convert(found[0], bytes)
     assert osmosis.height > height
     world.revert("lent")
     world.juno.user("bob").send(mesh.Bond(5))
@@ -78,6 +76,9 @@ def test_evidence_of_a_branch_that_was_given_up_is_refused_where_it_would_cost_s
     with pytest.raises(TxRejected) as refusal:
         juno.user("bob").send(SubmitEvidence(evidence))
     assert refusal.value.code == "dev/abandoned-branch"
+    with pytest.raises(Rejected) as refused:
+        juno.post("/v1/evidence", {"evidence": evidence})
+    assert refused.value.code == "dev/abandoned-branch"
     assert juno.find_validator("val-0")["tombstoned"] is False
 
 
