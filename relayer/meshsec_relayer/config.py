@@ -9,12 +9,15 @@ import msgspec
 
 from meshsec_core.ibc.channel import ORDERINGS
 from meshsec_core.kernel.errors import Rejected
+from meshsec_relayer.engine.boundary import IMAGE_VERSION, Image
 from meshsec_relayer.engine.client import TrustParams
 from meshsec_relayer.engine.filtering import PacketFilter, Pattern
 from meshsec_sdk.located import suggestion
 from meshsec_sdk.settings import Serving, check_url, read_settings
 
 BAD_CONFIG = "relayer/bad-config"
+FOREIGN_STORE = "relayer/foreign-store"
+STORE_VERSION = "relayer/store-version"
 
 _UNKNOWN = re.compile(r"unknown field `([^`]+)`")
 
@@ -132,3 +135,12 @@ def check_config(config: RelayerConfig) -> None:
             raise Rejected(BAD_CONFIG, filter=pattern.chain, detail="a filter names no chain that is served", suggestion=near)
     if config.max_batch_messages < 1 or config.max_batch_bytes < 1:
         raise Rejected(BAD_CONFIG, detail="a batch holds at least one message")
+
+
+def check_image(image: Image, config: RelayerConfig) -> None:
+    """Refuse a durable image of another version or of other chains: `relayer/store-version`, `relayer/foreign-store`."""
+    if image.version != IMAGE_VERSION:
+        raise Rejected(STORE_VERSION, found=image.version, expected=IMAGE_VERSION)
+    for name, chain_id in image.chains.items():
+        if name in config.chains and config.chains[name].chain_id != chain_id:
+            raise Rejected(FOREIGN_STORE, chain=name, found=chain_id, expected=config.chains[name].chain_id)

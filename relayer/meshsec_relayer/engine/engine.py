@@ -12,7 +12,7 @@ import msgspec
 from meshsec_core.kernel.crypto import PrivateKey
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence
-from meshsec_relayer.config import ChannelConfig, PathConfig, RelayerConfig
+from meshsec_relayer.config import ChannelConfig, PathConfig, RelayerConfig, check_image
 from meshsec_relayer.engine.account import Account
 from meshsec_relayer.engine.answers import BlockAnswer
 from meshsec_relayer.engine.boundary import (
@@ -47,8 +47,6 @@ from meshsec_relayer.engine.tasks import Task, Tasks, Until
 from meshsec_relayer.engine.turns import Turns
 from meshsec_relayer.engine.witness import CLIENT_EVENTS, Sighting, Witness, notice_client
 
-FOREIGN_STORE = "relayer/foreign-store"
-STORE_VERSION = "relayer/store-version"
 UNKNOWN_PACKET = "packet/not-found"
 UNKNOWN_CHAIN = "relayer/unknown-chain"
 NO_PATH = "relayer/path-not-open"
@@ -85,7 +83,7 @@ class Engine:
         """Id to (packet, how it ended), the latest ones."""
         self._key = key
         self._effects: list[Effect] = []
-        _check_image(image or Image(), config)
+        check_image(image or Image(), config)
         self._begin(image or Image(), Tasks())
 
     def _begin(self, image: Image, tasks: Tasks) -> None:
@@ -264,7 +262,7 @@ class Engine:
                     for entry in path.book.entries.values():
                         entry.attempts, entry.retry_at, entry.limit, entry.given_up = 0, 0, 0, ""
             case Restore(image=image):
-                _check_image(image, self.config)
+                check_image(image, self.config)
                 self.settled.clear()
                 self._begin(image, Tasks(self.tasks.now, self.tasks.numbers))
                 self._effects.append(Save(image))
@@ -397,11 +395,3 @@ class Engine:
 
     def _tell(self, level: Level, event: str, **facts: object) -> None:
         self._effects.append(Log(level, event, {name: str(value) for name, value in facts.items()}))
-
-
-def _check_image(image: Image, config: RelayerConfig) -> None:
-    if image.version != IMAGE_VERSION:
-        raise Rejected(STORE_VERSION, found=image.version, expected=IMAGE_VERSION)
-    for name, chain_id in image.chains.items():
-        if name in config.chains and config.chains[name].chain_id != chain_id:
-            raise Rejected(FOREIGN_STORE, chain=name, found=chain_id, expected=config.chains[name].chain_id)
