@@ -2,7 +2,7 @@
 
 from base64 import b64decode
 
-from meshsec.world.base import Chain
+from meshsec.world.chain import Chain
 from meshsec.world.sim import SimWorld
 from meshsec_core.ibc.client import UpdateClient
 from meshsec_core.ibc.packet import COMMITMENTS, RecvPacket

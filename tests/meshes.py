@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
-from meshsec.world.base import Branch, Chain, Receipt, World
+from meshsec.world.base import World
+from meshsec.world.chain import Branch, Chain, Receipt
 from meshsec.world.laws import laws_across
 from meshsec.world.sim import SimWorld
 from meshsec_core.kernel import codec

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from meshsec.world.base import Chain
+from meshsec.world.chain import Chain
 from meshsec.world.laws import Rows, check_laws, read_view
 from meshsec.world.sim import SimWorld
 from meshsec_core.kernel.errors import InvariantViolated

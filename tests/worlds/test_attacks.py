@@ -6,7 +6,7 @@ import pytest
 
 from meshes import channel, held, transfer
 from meshsec.world import forks
-from meshsec.world.base import Branch
+from meshsec.world.chain import Branch
 from meshsec.world.sim import SimWorld
 from meshsec_core.consensus.attack import Attack, kind_of
 from meshsec_core.kernel.errors import InvariantViolated, Rejected

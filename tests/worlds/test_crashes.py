@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from meshes import ledgers, refusals, transfer
-from meshsec.world.base import Transport
+from meshsec.world.chain import Transport
 from meshsec.world.sim import SimWorld, Snapshot
 from meshsec_core.replica.storage import Table
 

@@ -6,7 +6,7 @@ import pytest
 
 from meshes import Watched
 from meshsec.mesh import Bond, StakeRemote, Unbond, WithdrawUnbonded
-from meshsec.world.base import Chain
+from meshsec.world.chain import Chain
 from meshsec_core.modules.gov.state import Params
 from meshsec_sdk.errors import TxRejected
 from meshsec_sdk.mesh_file import USER_COINS

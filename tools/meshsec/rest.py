@@ -9,7 +9,8 @@ import msgspec
 
 from meshsec.home import Home, Running
 from meshsec.launch import Launch, hear, hear_listening
-from meshsec.world.base import STUCK, accepted
+from meshsec.world.base import STUCK
+from meshsec.world.chain import accepted
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_sdk.transport import UNREACHABLE, HttpTransport, Transport

@@ -12,7 +12,8 @@ from typing import Any, get_type_hints
 import msgspec
 
 from meshsec.world import clients, forks
-from meshsec.world.base import Chain, World
+from meshsec.world.base import World
+from meshsec.world.chain import Chain
 from meshsec.world.ways import channel_to, denom_of
 from meshsec_core.app import MODULES
 from meshsec_core.kernel.errors import Rejected

@@ -8,7 +8,7 @@ from meshsec.cli.answer import HERE, Dir, Json, say
 from meshsec.cli.running import attached
 
 if TYPE_CHECKING:
-    from meshsec.world.base import Chain, Receipt
+    from meshsec.world.chain import Chain, Receipt
 
 NOT_A_MESSAGE = "verbs/not-a-message"
 BAD_PAIR = "cli/bad-pair"

@@ -117,6 +117,6 @@ def drop(packet: Annotated[str, typer.Argument(metavar="ID", help=f"{ID}.")], di
 
 
 def _get(relayer: Any, path: str) -> Any:
-    from meshsec.world.base import accepted
+    from meshsec.world.chain import accepted
 
     return accepted(*relayer.get(path))

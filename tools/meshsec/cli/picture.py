@@ -9,7 +9,7 @@ import msgspec
 from rich.table import Table
 
 from meshsec.home import Home
-from meshsec.world.base import accepted
+from meshsec.world.chain import accepted
 from meshsec_core.kernel.errors import Rejected
 from meshsec_sdk.transport import HttpTransport
 

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from meshsec.world.base import Chain
+from meshsec.world.chain import Chain
 from meshsec_core.consensus.commits import verify_commit
 from meshsec_core.consensus.validators import ValidatorSet
 from meshsec_core.kernel import codec, crypto

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from meshsec import verbs
-from meshsec.world.base import FORK
+from meshsec.world.chain import FORK
 from meshsec_core.kernel.errors import Rejected
 from meshsec_sdk import located, mesh_yaml
 from meshsec_sdk.located import BAD_VALUE, Located

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from meshsec.world.base import Chain, World
+from meshsec.world.base import World
+from meshsec.world.chain import Chain
 from meshsec.world.ways import denom_of
 
 _NUMBER = re.compile(r"(-?[0-9][0-9_]*)([a-z][A-Za-z0-9/]*)?")

@@ -2,7 +2,7 @@
 
 from base64 import b64decode
 
-from meshsec.world.base import Chain, Receipt
+from meshsec.world.chain import Chain, Receipt
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.wire.proto import decode
 from meshsec_core.kernel.wire.tendermint import SignedHeader

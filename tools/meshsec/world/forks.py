@@ -6,7 +6,8 @@ Nothing here is trusted: headers, packets and proofs go to the chains as anybody
 import base64
 
 from meshsec.relays import relayer_config
-from meshsec.world.base import Branch, Chain, World
+from meshsec.world.base import World
+from meshsec.world.chain import Branch, Chain
 from meshsec_core.consensus.attack import make_light_client_attack
 from meshsec_core.ibc.client import UpdateClient
 from meshsec_core.ibc.tendermint import Status

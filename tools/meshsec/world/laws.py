@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from meshsec.world.base import Chain
+from meshsec.world.chain import Chain
 from meshsec_core.app import build_machine
 from meshsec_core.ibc.laws import LAWS
 from meshsec_core.kernel import codec

@@ -22,7 +22,8 @@ from meshsec.gateway.rewind import Listed, Reverted
 from meshsec.home import Home
 from meshsec.launch import Launch, begin
 from meshsec.rest import LOOK_SECONDS, PATIENCE_SECONDS, Mesh, await_ready
-from meshsec.world.base import FORK, STUCK, Chain, Named, Transport, World, accepted
+from meshsec.world.base import STUCK, Named, World
+from meshsec.world.chain import FORK, Chain, Transport, accepted
 from meshsec.world.laws import check_laws
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected

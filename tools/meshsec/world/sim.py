@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from meshsec.relays import relayer_config
-from meshsec.world.base import FORK, STUCK, Chain, Named, Transport, World
+from meshsec.world.base import STUCK, Named, World
+from meshsec.world.chain import FORK, Chain, Transport
 from meshsec.world.laws import laws_across
 from meshsec.world.sim_chain import SimChain
 from meshsec_core.kernel import codec

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from meshsec.world.base import Chain, World
+from meshsec.world.base import World
+from meshsec.world.chain import Chain
 from meshsec_core.kernel.errors import Rejected
 
 LAST_EVENTS = 12

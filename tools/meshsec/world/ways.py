@@ -11,7 +11,7 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.ibc import voucher_denom
 
 if TYPE_CHECKING:
-    from meshsec.world.base import Chain
+    from meshsec.world.chain import Chain
 
 NO_CHANNEL = "world/no-channel"
 
