@@ -76,12 +76,12 @@ def charge(ctx: Ctx, what: Charge) -> int | None:
     pool = POOLS.get(ctx.store, what.link, what.validator)
     POOLS.put(ctx.store, what.link, what.validator, replace(pool, faults=pool.faults + 1))
     _note(ctx, what.link, what.validator, what.fault)
+    ctx.emit("mesh/fault", consumer=what.link, validator=what.validator, kind=what.fault.kind, height=what.fault.height)
     sweep = Sweep(what.link, what.validator, what.fault, pool.faults, what.ratio_e18, what.nominal_bps, what.reported)
     waiting = SWEEPS.get(ctx.store).active
     users = _next_users(ctx, sweep, USERS_PER_BLOCK + 1)
     if len(users) > USERS_PER_BLOCK or any((each.link, each.validator) == (what.link, what.validator) for each in waiting):
         SWEEPS.put(ctx.store, Sweeps((*waiting, sweep)))
-        ctx.emit("mesh/fault", consumer=what.link, validator=what.validator, kind=what.fault.kind, height=what.fault.height)
         return None
     for user in users:
         settle(ctx, user)
