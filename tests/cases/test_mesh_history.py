@@ -2,7 +2,7 @@
 
 from itertools import permutations
 
-from meshsec_core.security.mesh.history import Change, Entry, History, Record, State
+from meshsec_core.security.mesh.history import MOST_ENTRIES, Change, Entry, History, Record, State
 
 KEY = b"k" * 32
 
@@ -114,3 +114,22 @@ def test_draining_leaves_a_tombstone_terminal() -> None:
 def test_crdt_8_a_tombstone_before_everything_else_ends_the_validator_before_it_began() -> None:
     found = history(entry(Change.TOMBSTONED, 199), added(200), entry(Change.JAILED, 250), entry(Change.UPDATED, 260, b"2" * 32))
     assert (found.latest.state, found.at_height(198).state) == (State.TOMBSTONED, State.UNKNOWN)
+
+
+def test_a_history_that_is_flooded_folds_its_oldest_half_and_still_knows_the_present_and_the_end() -> None:
+    flood = [Entry(height, Change.UPDATED, 0, height.to_bytes(32, "big")) for height in range(2, MOST_ENTRIES + 1)]
+    full = history(added(1), *flood)
+    assert (len(full.entries), full.at_height(1).state) == (MOST_ENTRIES, State.ACTIVE)
+    last = Entry(MOST_ENTRIES + 1, Change.UPDATED, 0, b"z" * 32)
+    folded = full.merge(last)
+    assert len(folded.entries) == MOST_ENTRIES // 2 + 2
+    assert folded.latest == Record(State.ACTIVE, b"z" * 32, MOST_ENTRIES + 1, 0)
+    assert folded.at_height(MOST_ENTRIES // 2).state is State.ACTIVE
+    assert folded.at_height(MOST_ENTRIES // 2 - 1).state is State.UNKNOWN
+    ended = history(entry(Change.TOMBSTONED, 1), *flood, last)
+    assert ended.latest.state is State.TOMBSTONED
+
+
+def test_changes_that_mean_nothing_do_not_fill_a_history() -> None:
+    found = history(*(entry(Change.JAILED, height) for height in range(3 * MOST_ENTRIES)), added(10**6))
+    assert (len(found.entries), found.latest.state) == (MOST_ENTRIES, State.ACTIVE)

@@ -1,7 +1,8 @@
 """What a provider knows of one validator of a consumer: a join of reports that may arrive late, twice and in any order.
 
 A history is a set of changes; merging is set union, and the state at a height is what the changes up to it amount to, in
-order of height. So every order of the same reports ends in the same history.
+order of height. So every order of the same reports ends in the same history, unless a consumer reports more changes than
+a history holds: then the oldest half becomes what it amounts to.
 
     absent -> Active by `added`; `updated`, `removed`, `jailed` and `unjailed` mean nothing before that
     Tombstoned is the end, from the height of the fault on, and may come before anything else
@@ -14,6 +15,9 @@ from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
+
+MOST_ENTRIES = 128
+"""Changes that one history holds. A consumer that reports more of them loses the oldest, not this chain its time."""
 
 
 class State(StrEnum):
@@ -69,7 +73,11 @@ class History(msgspec.Struct, frozen=True):
         """Add a change; adding it again changes nothing. The first tombstone that is learned stays."""
         if entry in self.entries or (entry.change == Change.TOMBSTONED and self.tombstone is not None):
             return self
-        return History(tuple(sorted((*self.entries, entry))))
+        entries = sorted((*self.entries, entry))
+        if len(entries) > MOST_ENTRIES:
+            half = MOST_ENTRIES // 2
+            entries = sorted((*_summary(entries[:half]), *entries[half:]))
+        return History(tuple(entries[-MOST_ENTRIES:]))
 
     @property
     def tombstone(self) -> Entry | None:
