@@ -45,6 +45,10 @@ BAD_KEY = "mesh/bad-key"
 BAD_REPORT = "mesh/bad-report"
 FAULT_CHARGED = "mesh/fault-charged"
 NOT_ACTIVE_AT_INFRACTION = "mesh/not-active-at-infraction"
+TOO_MANY_SLASHES = "mesh/too-many-slashes"
+
+MOST_SLASHES = 4
+"""Slashes of one validator in one report. A block holds one, since whoever is slashed is jailed."""
 
 MOST_HEIGHT = 2**63
 """Heights and times beyond this are nonsense that would never fall out of a history."""
@@ -58,7 +62,7 @@ def on_valset_update(ctx: Ctx, link: LinkId, packet: ValsetUpdate) -> Applied:
     """
     _learn_rules(ctx, link, packet)
     refused: list[Refusal] = []
-    slashed = _each(ctx, packet.slashed, refused, lambda inner, entry: _slash(inner, link, entry))
+    slashed = _each(ctx, _slashes(packet, refused), refused, lambda inner, entry: _slash(inner, link, entry))
     for change, entries in (
         (Change.TOMBSTONED, packet.tombstoned),
         (Change.ADDED, packet.additions),
@@ -138,6 +142,19 @@ def write_change(ctx: Ctx, link: LinkId, validator: ValidatorId, entry: Entry) -
     after = before.merge(entry).drain(entry.time - window)
     if after != before:
         HISTORIES.put(ctx.store, link, validator, after)
+
+
+def _slashes(packet: ValsetUpdate, refused: list[Refusal]) -> tuple[Slashed, ...]:
+    """Return the slashes of a report that are worth a look: a flood of them would cost this chain its time."""
+    counts: dict[str, int] = {}
+    kept = []
+    for entry in packet.slashed:
+        counts[entry.validator] = counts.get(entry.validator, 0) + 1
+        if counts[entry.validator] <= MOST_SLASHES:
+            kept.append(entry)
+        else:
+            refused.append(Refusal(ValidatorId(entry.validator[:100]), TOO_MANY_SLASHES))
+    return tuple(kept)
 
 
 def _slash(ctx: Ctx, link: LinkId, entry: Slashed) -> Reduced | None:

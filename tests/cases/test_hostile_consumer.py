@@ -1,0 +1,37 @@
+"""A consumer that lies, row by row of docs/hostile-partners.md: forged packets and answers over a real channel."""
+
+from base64 import b64encode
+from typing import Any
+
+from mesh_hostile import Stranger, report, slashed, understood
+from mesh_rig import Link, MeshRig, account, pair
+from meshsec_core.security.mesh.packets import MAX_AMOUNT, Applied, Reduced, Refusal
+from meshsec_core.security.mesh.provider.lending import StakeRemote
+from meshsec_core.security.mesh.provider.reports import MOST_SLASHES
+from meshsec_core.security.mesh.provider.vault import Bond
+from meshsec_core.security.mesh.ranges import Range
+
+
+def lent(amount: int = 1_000, **changes: Any) -> tuple[MeshRig, Link, Stranger]:
+    """Let alice, with a collateral of 1,000, lend to validator 0 of a consumer that is hostile from now on."""
+    rig, link = pair(alice=1_000, bob=1_000, **changes)
+    link.provider.send("alice", Bond(1_000), StakeRemote(link.lent, link.validator(0), amount))
+    rig.settle()
+    return rig, link, Stranger(rig, link, link.consumer)
+
+
+def named(validator: str, key: bytes) -> dict[str, str]:
+    return {"validator": validator, "public_key": b64encode(key).decode()}
+
+
+def test_a_consumer_floods_a_report_with_slashes() -> None:
+    """Four of a thousand are looked at: 1,000 → 900 → 810 → 729 → 657 (656.1: shares round down for the user)."""
+    _, link, juno = lent()
+    link_key = named(link.validator(0), link.consumer.consensus_key(0).public_key)
+    juno.says(report(link, height=1, additions=[link_key]))
+    flood = [slashed(link, link.validator(0), MAX_AMOUNT, infraction_height=height) for height in range(1, 501)]
+    applied = understood(juno.says(report(link, slashed=flood)), Applied)
+    assert account(link.provider, "alice").collateral == 657
+    assert link.range("alice", 0) == Range.of(657)
+    assert applied.slashed == tuple(Reduced(link.validator(0), cut) for cut in (100, 90, 81, 72))
+    assert applied.refused == (Refusal(link.validator(0), "mesh/too-many-slashes"),) * (500 - MOST_SLASHES)
