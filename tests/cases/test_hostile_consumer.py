@@ -3,6 +3,7 @@
 from base64 import b64encode
 from typing import Any
 
+from mesh_faults import double_vote, evidence_for
 from mesh_hostile import Stranger, report, slashed, understood
 from mesh_rig import Link, MeshRig, account, pair
 from meshsec_core.security.mesh.packets import MAX_AMOUNT, Applied, Reduced, Refusal
@@ -35,3 +36,15 @@ def test_a_consumer_floods_a_report_with_slashes() -> None:
     assert link.range("alice", 0) == Range.of(657)
     assert applied.slashed == tuple(Reduced(link.validator(0), cut) for cut in (100, 90, 81, 72))
     assert applied.refused == (Refusal(link.validator(0), "mesh/too-many-slashes"),) * (500 - MOST_SLASHES)
+
+
+def test_a_consumer_gives_a_guilty_key_to_another_validator() -> None:
+    """Before validator 0 signs two blocks, the consumer says that its key belongs to somebody else."""
+    _, link, juno = lent()
+    key = link.consumer.consensus_key(0).public_key
+    changes = {"additions": [named(link.validator(1), key)], "updated": [named("junovaloper1nobody", key)]}
+    applied = understood(juno.says(report(link, **changes)), Applied)
+    assert applied.refused == (Refusal(link.validator(1), "mesh/key-taken"), Refusal("junovaloper1nobody", "mesh/key-taken"))
+    link.provider.send("bob", evidence_for(link, double_vote(link.consumer, 0)))
+    juno.check()
+    assert account(link.provider, "alice").collateral == 900

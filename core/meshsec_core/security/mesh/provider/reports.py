@@ -43,6 +43,7 @@ from meshsec_core.security.mesh.provider.sweep import Charge, charge, effective_
 
 BAD_KEY = "mesh/bad-key"
 BAD_REPORT = "mesh/bad-report"
+KEY_TAKEN = "mesh/key-taken"
 FAULT_CHARGED = "mesh/fault-charged"
 NOT_ACTIVE_AT_INFRACTION = "mesh/not-active-at-infraction"
 TOO_MANY_SLASHES = "mesh/too-many-slashes"
@@ -126,12 +127,16 @@ def _each(
 
 
 def _record(ctx: Ctx, link: LinkId, packet: ValsetUpdate, change: Change, entry: Named | ValidatorId) -> None:
+    """Write a change down. A key stays with whom it was first reported for, so that nobody else answers for what it signs."""
     named = entry if isinstance(entry, Named) else Named(entry, b"")
     check_name(named.validator)
     if change in (Change.ADDED, Change.UPDATED):
         if len(named.public_key) != 32:
             raise Rejected(BAD_KEY, bytes=len(named.public_key))
-        KEYS.put(ctx.store, link, address_of(named.public_key).hex(), named.validator)
+        address = address_of(named.public_key).hex()
+        if KEYS.find(ctx.store, link, address) not in (None, named.validator):
+            raise Rejected(KEY_TAKEN, validator=named.validator, address=address)
+        KEYS.put(ctx.store, link, address, named.validator)
     write_change(ctx, link, named.validator, Entry(packet.height, change, packet.time, named.public_key))
 
 
