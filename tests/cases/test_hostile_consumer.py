@@ -5,7 +5,8 @@ from typing import Any
 
 from mesh_faults import double_vote, evidence_for
 from mesh_hostile import Stranger, report, slashed, understood
-from mesh_rig import Link, MeshRig, account, pair
+from mesh_rig import Link, MeshRig, account, pair, refused
+from meshsec_core.security.mesh.measures import query_lent_at_stake
 from meshsec_core.security.mesh.packets import MAX_AMOUNT, Applied, Reduced, Refusal
 from meshsec_core.security.mesh.provider.lending import StakeRemote
 from meshsec_core.security.mesh.provider.reports import MOST_SLASHES
@@ -48,3 +49,16 @@ def test_a_consumer_gives_a_guilty_key_to_another_validator() -> None:
     link.provider.send("bob", evidence_for(link, double_vote(link.consumer, 0)))
     juno.check()
     assert account(link.provider, "alice").collateral == 900
+
+
+def test_a_consumer_lowers_its_slash_fraction_before_a_fault() -> None:
+    """Or raises it: evidence charges the 10 % under which was lent, neither 0 % nor 100 %."""
+    for stated in (0, 10_000):
+        _, link, juno = lent()
+        juno.says(report(link, height=100, double_sign_bps=stated, downtime_bps=0))
+        measured = query_lent_at_stake(link.provider.view(), link.lent, link.validator(0))
+        with refused(link.provider, "mesh/ratio-too-low" if stated else "mesh/insufficient-balance"):
+            link.provider.send("alice", StakeRemote(link.lent, link.validator(0), 1))
+        link.provider.send("bob", evidence_for(link, double_vote(link.consumer, 0)))
+        juno.check()
+        assert (account(link.provider, "alice").collateral, measured.loss) == (900, 100)

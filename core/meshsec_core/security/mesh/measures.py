@@ -182,7 +182,7 @@ def query_lent_at_stake(view: View, consumer: str, validator: str, fault: str = 
         Rejected: `mesh/unknown-link`, `mesh/unknown-fault`.
     """
     rules = get_link(view.store, LinkId(consumer)).rules
-    fraction = 0 if rules is None else _of_fault(fault, rules.double_sign_bps, rules.downtime_bps)
+    fraction = 0 if rules is None else _of_fault(fault, rules.harshest_bps, rules.downtime_bps)
     loss = 0
     for (user,), stake in STAKES.items(view.store, consumer, validator):
         lien = VAULTS.get(view.store, user).liens.get(consumer)

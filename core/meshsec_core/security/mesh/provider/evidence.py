@@ -108,8 +108,8 @@ def charge_double_sign(ctx: Ctx, link: LinkId, validator: ValidatorId, height: i
     kind = FaultKind.DOUBLE_SIGN
     if is_charged(ctx, link, validator, kind, height):
         raise Rejected(FAULT_CHARGED, validator=validator, height=height)
-    rules = get_link(ctx.store, link).rules
-    fraction = rules.double_sign_bps if rules is not None else 0
+    terms = get_link(ctx.store, link)
+    fraction = min(terms.rules.harshest_bps, terms.ratio_bps) if terms.rules is not None else 0
     fault = Fault(kind, height, time, ctx.height, ctx.time, Authority.EVIDENCE, 0)
     charge(ctx, Charge(link, validator, fault, fraction * (ONE_E18 // ONE_BPS), fraction))
     write_change(ctx, link, validator, Entry(height, Change.TOMBSTONED, time))

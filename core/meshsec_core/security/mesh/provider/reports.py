@@ -53,6 +53,8 @@ MOST_SLASHES = 4
 
 MOST_HEIGHT = 2**63
 """Heights and times beyond this are nonsense that would never fall out of a history."""
+MOST_DENOM = 128
+"""Characters of a denomination."""
 
 
 def on_valset_update(ctx: Ctx, link: LinkId, packet: ValsetUpdate) -> Applied:
@@ -99,12 +101,14 @@ def on_internal_unstake(ctx: Ctx, link: LinkId, packet: InternalUnstake) -> Rele
 def _learn_rules(ctx: Ctx, name: LinkId, packet: ValsetUpdate) -> None:
     numbers = (packet.height, packet.time, packet.unbonding_time)
     ratios = (packet.double_sign_bps, packet.downtime_bps)
-    if not all(0 <= number < MOST_HEIGHT for number in numbers) or not all(0 <= ratio <= ONE_BPS for ratio in ratios):
+    sane = all(0 <= number < MOST_HEIGHT for number in numbers) and all(0 <= ratio <= ONE_BPS for ratio in ratios)
+    if not sane or not 0 < len(packet.denom) <= MOST_DENOM:
         raise Rejected(BAD_REPORT, height=str(packet.height)[:50])
     link = live_link(ctx.store, name)
     if link.rules is not None and link.rules.height >= packet.height:
         return
-    rules = Rules(packet.denom, packet.double_sign_bps, packet.downtime_bps, packet.unbonding_time, packet.height)
+    harshest = max(packet.double_sign_bps, link.rules.harshest_bps if link.rules is not None else 0)
+    rules = Rules(packet.denom, packet.double_sign_bps, packet.downtime_bps, packet.unbonding_time, packet.height, harshest)
     terms = link.terms
     if terms.double_sign_bps == 0:
         terms = replace(terms, double_sign_bps=max(ratios))

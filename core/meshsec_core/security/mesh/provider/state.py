@@ -69,6 +69,9 @@ class Rules(msgspec.Struct, frozen=True):
     unbonding_time: int
     height: int
     """Height of the report, so that an older one changes nothing."""
+    harshest_bps: int
+    """Largest double-sign fraction that was ever stated: evidence charges that, since a consumer (or whoever has just bought
+    its governance) would else lower the fraction before it commits the fault."""
 
 
 class Link(msgspec.Struct, frozen=True):
