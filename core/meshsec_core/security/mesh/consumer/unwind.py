@@ -10,7 +10,7 @@ from meshsec_core.security.mesh.consumer.pricing import pricing
 from meshsec_core.security.mesh.consumer.requests import lower
 from meshsec_core.security.mesh.consumer.state import DELEGATIONS, Delegation, Link, requests_of
 from meshsec_core.security.mesh.links import tell_provider
-from meshsec_core.security.mesh.packets import Coin, InternalUnstake, Released
+from meshsec_core.security.mesh.packets import MAX_AMOUNT, Coin, InternalUnstake, Released
 
 MOST_PER_EPOCH = 50
 """Delegations that one epoch asks for; the rest follow in the next ones."""
@@ -60,7 +60,7 @@ def on_answered(ctx: Ctx, link: LinkId, packet: InternalUnstake, released: Relea
         return
     if released.amount > 0:
         lower(ctx, link, packet.validator, released.amount)
-    left = max(0, released.left) + max(0, (known.tokens if known is not None else 0) - packet.inverted_amount.amount)
+    left = min(max(0, released.left), MAX_AMOUNT) + max(0, (known.tokens if known is not None else 0) - packet.inverted_amount.amount)
     if left:
         DELEGATIONS.put(ctx.store, *key, Delegation(left))
         agenda.touch(ctx, link)
