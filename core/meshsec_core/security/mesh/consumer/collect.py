@@ -10,7 +10,7 @@ from meshsec_core.modules import bank, distribution
 from meshsec_core.modules.staking import state as staking
 from meshsec_core.runtime.module import Ctx
 from meshsec_core.security.mesh.consumer import agenda
-from meshsec_core.security.mesh.consumer.state import AGENDA, REWARDS, SENT, get_link, reward_account, stake_account
+from meshsec_core.security.mesh.consumer.state import AGENDA, PAID_OUT, REWARDS, SENT, get_link, reward_account, stake_account
 from meshsec_core.security.mesh.links import Phase, tell_provider
 from meshsec_core.security.mesh.packets import DistributeBatch, Reward
 
@@ -61,10 +61,18 @@ def send(ctx: Ctx, link: LinkId) -> None:
 
 
 def on_answered(ctx: Ctx, link: LinkId, packet: DistributeBatch, *, accepted: bool) -> None:
-    """Take back what the provider refused to credit; it is sent again with the next rewards."""
+    """Take back what the provider refused to credit; it is sent again with the next rewards.
+
+    A provider that has had it paid out all the same has been told of it: that part does not come back.
+    """
     if accepted:
         return
+    left = SENT.get(ctx.store, link) - PAID_OUT.get(ctx.store, link)
     for reward in packet.rewards:
-        REWARDS.put(ctx.store, link, reward.validator, REWARDS.get(ctx.store, link, reward.validator) + reward.reward)
-    SENT.put(ctx.store, link, SENT.get(ctx.store, link) - sum(reward.reward for reward in packet.rewards))
-    agenda.expect_rewards(ctx, link)
+        back = min(reward.reward, left)
+        if back:
+            REWARDS.put(ctx.store, link, reward.validator, REWARDS.get(ctx.store, link, reward.validator) + back)
+            SENT.put(ctx.store, link, SENT.get(ctx.store, link) - back)
+            left -= back
+    if wait(ctx, link):
+        agenda.expect_rewards(ctx, link)
