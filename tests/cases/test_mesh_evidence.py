@@ -9,10 +9,10 @@ from meshsec_core.consensus.evidence import make_duplicate_vote
 from meshsec_core.ibc import client
 from meshsec_core.kernel.crypto import address_of
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import LinkId
+from meshsec_core.kernel.types import SECOND, LinkId
 from meshsec_core.kernel.wire.ibc import HEADER_URL, ClientHeader, Height, any_decode, any_encode
 from meshsec_core.kernel.wire.proto import decode, encode
-from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence
+from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence, decode_evidence, encode_evidence
 from meshsec_core.modules import bank
 from meshsec_core.security.mesh.history import State
 from meshsec_core.security.mesh.provider.evidence import SubmitEvidence
@@ -247,3 +247,21 @@ def test_guilt_does_not_freeze_with_the_client() -> None:
     link.provider.send("carol", msg)
     assert [account(link.provider, user).collateral for user in ("alice", "bob")] == [960, 980]
     rig.check(settled=False)
+
+
+@pytest.mark.parametrize("shown", ["the forged", "the true"])
+def test_a_fork_is_as_old_as_its_earlier_block_whichever_is_shown(shown: str) -> None:
+    """The makers of a fork choose its time: a late one lets nobody go who left after the height was decided."""
+    rig, link = start()
+    late = link.consumer.ctx.time + 20 * SECOND
+    msg = attack_on(link, time=late, app_hash=b"x" * 32)
+    if shown == "the forged":
+        header, attack = decode(ClientHeader, any_decode(msg.header)[1]), decode_evidence(msg.evidence)
+        true = replace(attack, conflicting_block=replace(attack.conflicting_block, signed_header=header.signed_header))
+        forged = replace(header, signed_header=attack.conflicting_block.signed_header)
+        msg = replace(msg, evidence=encode_evidence(true), header=any_encode(HEADER_URL, encode(forged)))
+    link.provider.send("alice", Unstake(link.lent, link.validator(0), 400))
+    rig.settle()
+    assert link.provider.ctx.time < late
+    link.provider.send("carol", msg)
+    assert account(link.provider, "alice").collateral == 960

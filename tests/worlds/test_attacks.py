@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from meshes import channel, held, transfer
+from meshsec import mesh
 from meshsec.world import forks
 from meshsec.world.chain import Branch
 from meshsec.world.sim import SimWorld
@@ -65,6 +66,34 @@ def test_who_signs_a_forged_state_can_empty_the_escrow_of_a_neighbour(mesh_world
     assert [amount for denom, amount in branch.get("/v1/accounts/erin")["balances"].items() if denom.startswith("ibc/")] == []
     with pytest.raises(InvariantViolated):
         mesh_world.check_laws()
+
+
+def test_those_who_lend_to_the_forgers_pay_by_evidence_though_the_client_is_frozen(mesh_world: SimWorld) -> None:
+    """Given alice of osmosis lends 80 million to juno/val-0, who forks juno with two others and robs osmosis
+    When the relayer tells both chains
+    Then osmosis takes 5 % of what was lent on the signatures alone, and what juno must hear of it waits for a client
+    """
+    alice = mesh_world.osmosis.user("alice")
+    alice.send(mesh.Bond(100_000_000))
+    alice.send(mesh.StakeRemote("juno", "juno/val-0", 80_000_000))
+    mesh_world.settle()
+    robbed(mesh_world)
+    for _ in range(6):
+        mesh_world.couriers["main"].run_once(mesh_world.now)
+        mesh_world.mine(2)
+
+    assert status(mesh_world) == "frozen"
+    vault = mesh_world.osmosis.query("mesh/provider", "vault", user="alice")
+    assert vault["collateral"] == "96000000"
+    faults = mesh_world.osmosis.query("mesh/provider", "slashes", consumer="juno")
+    assert sorted((each["fault"]["amount"], each["fault"]["by"]) for each in faults) == [
+        ("0", "evidence"),
+        ("0", "evidence"),
+        ("4000000", "evidence"),
+    ]
+    counters = mesh_world.couriers["main"].engine.meters.counters
+    assert counters["evidence_submitted_total"] == {(("chain", "osmosis"),): 1}
+    assert not any(docket.waiting for _, docket in mesh_world.couriers["main"].engine.dockets)
 
 
 def test_the_relayer_finds_out_freezes_the_client_and_has_the_guilty_slashed(mesh_world: SimWorld) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from meshsec_core.kernel.crypto import PrivateKey
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence
+from meshsec_core.kernel.wire.tendermint import Evidence
 from meshsec_relayer.config import ChannelConfig, PathConfig, RelayerConfig, check_image
 from meshsec_relayer.engine.account import Account
 from meshsec_relayer.engine.answers import BlockAnswer
@@ -95,7 +95,7 @@ class Engine:
         self.lanes: list[Lane] = []
         self.accusers: list[Accuser] = []
         self.witnesses: list[Witness] = []
-        self.dockets: list[tuple[Chain, Docket[DuplicateVoteEvidence] | Docket[Sighting]]] = []
+        self.dockets: list[tuple[Chain, Docket[Evidence] | Docket[Sighting]]] = []
         """Chain whose blocks tell of the cases, and the cases."""
         self._saved = image
         self._looked_durable: object = None

@@ -1,15 +1,16 @@
-"""Carries proof of a validator's double sign to a chain that lends security to where it happened.
+"""Carries proof of what validators signed twice to a chain that lends security to where it happened: of one validator's votes,
+or of a fork.
 
-The lender believes the two signatures, not a report of them.
+The lender believes the signatures, not a report of them. Its client may be frozen by then; it still knows whose they are.
 """
 
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import LinkId
 from meshsec_core.kernel.wire.ibc import HEADER_URL, any_encode
 from meshsec_core.kernel.wire.proto import encode
-from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence, decode_evidence, encode_evidence
+from meshsec_core.kernel.wire.tendermint import DuplicateVoteEvidence, Evidence, decode_evidence, encode_evidence
 from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT
-from meshsec_core.security.mesh.provider.evidence import SubmitEvidence
+from meshsec_core.security.mesh.provider.evidence import NOBODY_GUILTY, SubmitEvidence
 from meshsec_core.security.mesh.provider.reports import FAULT_CHARGED
 from meshsec_relayer.engine.account import Account
 from meshsec_relayer.engine.chain import Chain
@@ -22,7 +23,7 @@ from meshsec_relayer.engine.tasks import Task, Until
 class Accuser:
     """Watches `consumer`, tells the other chain of the path."""
 
-    def __init__(self, path: Path, consumer: Chain, account: Account, docket: Docket[DuplicateVoteEvidence]) -> None:
+    def __init__(self, path: Path, consumer: Chain, account: Account, docket: Docket[Evidence]) -> None:
         self.path = path
         self.consumer = consumer
         self.docket = docket
@@ -36,17 +37,17 @@ class Accuser:
         """
         for raw in found:
             evidence = decode_evidence(raw)
-            if isinstance(evidence, DuplicateVoteEvidence) and (self._link() or not self.path.ready):
+            if self._link() or not self.path.ready:
                 self.docket.open(height, evidence)
 
     def run(self, meters: Meters, tell: Tell) -> Task[None]:
         """Tell for ever."""
         told = {"consumer": self.consumer.name, "provider": self._account.chain.name}
 
-        def accuse(evidence: DuplicateVoteEvidence) -> Task[None]:
+        def accuse(evidence: Evidence) -> Task[None]:
             yield from self.docket.leave_to_others()
             code = yield from self._accuse(evidence)
-            if code not in ("", FAULT_CHARGED):
+            if code not in ("", FAULT_CHARGED, NOBODY_GUILTY):
                 raise Rejected(code)
             if not code:
                 meters.count("evidence_submitted_total", chain=self._account.chain.name)
@@ -58,13 +59,13 @@ class Accuser:
         yield Until(lambda: self.path.ready, f"the path {self.path.name} to open")
         yield from self.docket.run(f"a validator of {self.consumer.name} to be caught", accuse, failed)
 
-    def _accuse(self, evidence: DuplicateVoteEvidence) -> Task[str]:
+    def _accuse(self, evidence: Evidence) -> Task[str]:
         """Submit a case; return the refusal's code, or nothing."""
         link = self._link()
         if link is None:
             return FAULT_CHARGED
         client = self.path.clients[self._account.chain.name]
-        past = yield from client.past_header(evidence.vote_a.height)
+        past = yield from client.past_header(min(_height(evidence), self.consumer.height))
         proof = any_encode(HEADER_URL, encode(past.header))
         outcome = yield from self._account.submit((*past.updates, SubmitEvidence(link, encode_evidence(evidence), proof)))
         return outcome.code
@@ -76,3 +77,10 @@ class Accuser:
             if port == PROVIDER_PORT and channel.ends[self.consumer.name][0] == CONSUMER_PORT:
                 return LinkId(name)
         return None
+
+
+def _height(evidence: Evidence) -> int:
+    """Return the height of which the votes, or the conflicting block, are."""
+    if isinstance(evidence, DuplicateVoteEvidence):
+        return evidence.vote_a.height
+    return evidence.conflicting_block.signed_header.header.height

@@ -60,7 +60,8 @@ def on_answered(ctx: Ctx, link: LinkId, packet: InternalUnstake, released: Relea
         return
     if released.amount > 0:
         lower(ctx, link, packet.validator, released.amount)
-    left = min(max(0, released.left), MAX_AMOUNT) + max(0, (known.tokens if known is not None else 0) - packet.inverted_amount.amount)
+    unasked = max(0, (known.tokens if known is not None else 0) - packet.inverted_amount.amount)
+    left = min(max(0, released.left), MAX_AMOUNT) + unasked
     if left:
         DELEGATIONS.put(ctx.store, *key, Delegation(left))
         agenda.touch(ctx, link)

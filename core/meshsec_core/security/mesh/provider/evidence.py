@@ -73,7 +73,7 @@ def submit_evidence(ctx: Ctx, msg: SubmitEvidence) -> None:
 
 def _charge_attack(ctx: Ctx, link: Link, msg: SubmitEvidence, evidence: LightClientAttackEvidence) -> None:
     """Charge who signed both blocks; which of them is the chain's need not be known, and what the evidence says of guilt is not
-    asked for."""
+    asked for. The fault is as old as the earlier of them, so that a late forgery lets nobody go who left after its height."""
     conflicting = evidence.conflicting_block
     header = _header(ctx, link, msg.header, conflicting.signed_header.header.height)
     believed = LightBlock(header.signed_header, header.validator_set)
@@ -81,8 +81,9 @@ def _charge_attack(ctx: Ctx, link: Link, msg: SubmitEvidence, evidence: LightCli
     for member in signed_both(believed, conflicting, link.consumer, ctx.verify):
         found = KEYS.find(ctx.store, msg.consumer, member.address.hex())
         told = header.signed_header.header
+        time = min(told.time, conflicting.signed_header.header.time)
         if found is not None and not is_charged(ctx, msg.consumer, ValidatorId(found), FaultKind.DOUBLE_SIGN, told.height):
-            charge_double_sign(ctx, msg.consumer, ValidatorId(found), told.height, told.time)
+            charge_double_sign(ctx, msg.consumer, ValidatorId(found), told.height, time)
             charged += 1
     if not charged:
         raise Rejected(NOBODY_GUILTY, height=header.signed_header.header.height)
