@@ -51,6 +51,11 @@ def equivocation(rig: Pair) -> ClientHeader:
     return forge(rig, true, time=true.signed_header.header.time + 1)
 
 
+def equivocation_that_leaves_the_same_words(rig: Pair) -> ClientHeader:
+    """Another block of the same time, behind the same state: the client takes from it what it would take from the true one."""
+    return forge(rig, header(rig, rig.nodes["osmosis"].replica.height), data_hash=b"\x66" * 32)
+
+
 def ahead_of_the_chain(rig: Pair) -> ClientHeader:
     """A block of a height that the chain reaches two seconds later than the block says."""
     true = header(rig, rig.nodes["osmosis"].replica.height)

@@ -11,6 +11,7 @@ from ibc_rig import DRIFT, SECOND, TRUSTING_PERIOD, IbcChain, Rig, create_client
 from meshsec_core.ibc import client, tendermint
 from meshsec_core.ibc.client import CLIENTS, CONSENSUS_STATES, CreateClient, UpdateClient
 from meshsec_core.ibc.tendermint import FROZEN, PROOF_SPECS
+from meshsec_core.kernel.wire.hashes import header_hash
 from meshsec_core.kernel.wire.ibc import (
     CLIENT_STATE_URL,
     HEADER_URL,
@@ -171,6 +172,7 @@ def test_a_client_learns_the_next_header_a_later_one_and_one_in_between(rig: Rig
         "client_type": "07-tendermint",
         "consensus_height": "1-6",
         "consensus_heights": "1-6",
+        "header_hash": header_hash(rig.b.client_header(at(2), height=6).signed_header.header).hex(),
     }
 
 

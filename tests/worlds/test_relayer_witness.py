@@ -7,7 +7,19 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from forgery import CLIENT, LIARS, ahead_of_the_chain, equivocation, far_ahead_of_the_chain, forge, frozen, header, lunatic, show
+from forgery import (
+    CLIENT,
+    LIARS,
+    ahead_of_the_chain,
+    equivocation,
+    equivocation_that_leaves_the_same_words,
+    far_ahead_of_the_chain,
+    forge,
+    frozen,
+    header,
+    lunatic,
+    show,
+)
 from meshsec_core.ibc.client import CLIENTS, CONSENSUS_STATES, CreateClient, get_client
 from meshsec_core.kernel.wire.ibc import ClientHeader, ConsensusState, Height
 from meshsec_core.kernel.wire.proto import encode
@@ -28,7 +40,7 @@ def open_pair() -> Pair:
     return found
 
 
-ATTACKS = [lunatic, equivocation, ahead_of_the_chain, far_ahead_of_the_chain]
+ATTACKS = [lunatic, equivocation, equivocation_that_leaves_the_same_words, ahead_of_the_chain, far_ahead_of_the_chain]
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=[attack.__name__ for attack in ATTACKS])

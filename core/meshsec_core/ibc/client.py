@@ -16,6 +16,7 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.merkle import ics23
 from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.kernel.types import ChainId
+from meshsec_core.kernel.wire.hashes import header_hash
 from meshsec_core.kernel.wire.ibc import (
     CLIENT_STATE_URL,
     CONSENSUS_STATE_URL,
@@ -247,7 +248,14 @@ def _learn(ctx: Ctx, client_id: str, header: ClientHeader) -> None:
     remember(ctx, client_id, height, offered)
     if height > state.latest_height:
         CLIENTS.put(ctx.store, client_id, tendermint.advanced(state, height))
-    ctx.emit("update_client", client_id=client_id, client_type=CLIENT_TYPE, consensus_height=height, consensus_heights=height)
+    ctx.emit(
+        "update_client",
+        client_id=client_id,
+        client_type=CLIENT_TYPE,
+        consensus_height=height,
+        consensus_heights=height,
+        header_hash=header_hash(header.signed_header.header).hex(),
+    )
     ctx.emit("message", module="ibc_client")
 
 

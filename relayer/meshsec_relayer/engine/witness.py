@@ -15,6 +15,7 @@ from meshsec_core.ibc.client import CLIENT_NOT_ACTIVE, CONSENSUS_STATES, UpdateC
 from meshsec_core.ibc.tendermint import consensus_of
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.wire.hashes import header_hash
 from meshsec_core.kernel.wire.ibc import (
     HEADER_URL,
     MISBEHAVIOUR_URL,
@@ -59,6 +60,8 @@ class Sighting(msgspec.Struct, frozen=True):
     """Hash; empty if it happened outside of a transaction."""
     height: int | None
     """What the client has learnt; None if it has frozen."""
+    header: str = ""
+    """Hash of the header from which it has learnt it."""
 
 
 class Witness:
@@ -70,17 +73,22 @@ class Witness:
         self.subject = path.other(account.chain.name)
         self.docket = docket
         self._account = account
+        self._forgiven = 0
+        """Block of the host in which governance last recovered the client: it has chosen its side of all that was told before."""
 
     def notice(self, block: BlockAnswer) -> None:
         """Take in a block of the host: note what others have shown our client, or any client while ours is not known."""
         client = self.path.clients.get(self.host.name)
         for event in block.events:
+            if event.type == RECOVERED and client is not None and event.attributes.get("subject_client_id") == client.id:
+                self._forgiven = block.height
             if event.type not in (LEARNT, FROZE) or (client is not None and event.attributes.get("client_id") != client.id):
                 continue
             if not self._is_mine(block, event):
                 learnt = event.attributes.get("consensus_height", "").rpartition("-")[2]
                 height = int(learnt) if event.type == LEARNT and learnt.isdigit() else None
-                self.docket.open(block.height, Sighting(block.height, event.tx or "", height))
+                header = event.attributes.get("header_hash", "")
+                self.docket.open(block.height, Sighting(block.height, event.tx or "", height, header))
 
     def _is_mine(self, block: BlockAnswer, event: EventAnswer) -> bool:
         """Tell whether this relayer told the client itself: it only tells what the chain says."""
@@ -105,7 +113,8 @@ class Witness:
             Rejected: it could not be compared or told now.
         """
         client = self.path.clients[self.host.name]
-        if sighting.height is not None and (yield from self._agrees(client, sighting.height)):
+        yield Until(lambda: self.host.caught_up, f"what else {self.host.name} has done")
+        if sighting.height is not None and (yield from self._agrees(client, sighting.height, sighting.header)):
             return
         false = yield from self._false_headers(client, sighting)
         if not false and sighting.height is not None:
@@ -116,18 +125,26 @@ class Witness:
         for header in false:
             height = header.signed_header.header.height
             tell("error", "misbehaviour", chain=self.subject.name, host=self.host.name, client=client.id, height=height)
-            past = yield from self._freeze(client, header, meters, tell)
+            past = yield from client.past_header(min(height, self.subject.height))
+            if sighting.block > self._forgiven:
+                yield from self._freeze(client, header, past, meters, tell)
             yield from self._denounce(header, past, meters, tell)
 
-    def _agrees(self, client: LightClient, height: int) -> Task[bool]:
-        """Tell whether the chain has said, or may still say, what the client knows of a height."""
+    def _agrees(self, client: LightClient, height: int, shown: str) -> Task[bool]:
+        """Tell whether the chain has said, or may still say, what the client knows of a height, in the header it was shown."""
         raw = yield from stored(self.host, CONSENSUS_STATES.key(client.id, self.subject.proof_height(height)))
-        return raw is None or (yield from self._is_true(height, unwrap(raw, ConsensusState)))
+        return raw is None or (yield from self._is_true(height, unwrap(raw, ConsensusState), shown))
 
-    def _is_true(self, height: int, said: ConsensusState) -> Task[bool]:
+    def _is_true(self, height: int, said: ConsensusState, shown: str) -> Task[bool]:
         """Tell whether the chain itself says of a height what somebody says.
 
-        A height that the chain has not made is false as soon as the chain has a lower block that is not earlier.
+        Two blocks of one height may leave a client with the same words: their hashes differ all the same. A height that the
+        chain has not made is false as soon as the chain has a lower block that is not earlier.
+
+        Args:
+            height: of the header.
+            said: what a client takes from it.
+            shown: its hash; empty if it is not known.
 
         Raises:
             Rejected: `relayer/height-not-reached` while that is open.
@@ -137,7 +154,8 @@ class Witness:
                 raise Rejected(NOT_YET, chain=self.subject.name, height=height)
             return False
         header = (yield from signed_header(self.subject, height)).header
-        return said == ConsensusState(header.time, header.app_hash, header.next_validators_hash)
+        same = shown in ("", header_hash(header).hex())
+        return same and said == ConsensusState(header.time, header.app_hash, header.next_validators_hash)
 
     def _false_headers(self, client: LightClient, sighting: Sighting) -> Task[list[ClientHeader]]:
         """Return the headers in the transaction that the chain does not confirm."""
@@ -151,22 +169,22 @@ class Witness:
         found: list[ClientHeader] = []
         for header in headers_in(spelled.txs[hashes.index(sighting.tx)], client.id):
             height = header.signed_header.header.height
-            if not (yield from self._is_true(height, consensus_of(header))):
+            shown = header_hash(header.signed_header.header).hex()
+            if not (yield from self._is_true(height, consensus_of(header), shown)):
                 found.append(header)
         return found
 
-    def _freeze(self, client: LightClient, false: ClientHeader, meters: Meters, tell: Tell) -> Task[Past]:
-        """Show the client the true header beside a false one; return the true one.
+    def _freeze(self, client: LightClient, false: ClientHeader, past: Past, meters: Meters, tell: Tell) -> Task[None]:
+        """Show the client the true header beside a false one.
 
         Raises:
             Rejected: the client was not convinced.
         """
-        past = yield from client.past_header(min(false.signed_header.header.height, self.subject.height))
         try:
             yield from client.read()
         except Rejected as refusal:
             if refusal.code == CLIENT_FROZEN:
-                return past
+                return
             raise
         if past.updates:
             yield from self._account.submit(past.updates)
@@ -178,7 +196,6 @@ class Witness:
             tell("warning", "client-frozen", host=self.host.name, client=client.id)
         elif outcome.code != CLIENT_NOT_ACTIVE:
             raise Rejected(outcome.code, host=self.host.name, client=client.id)
-        return past
 
     def _denounce(self, false: ClientHeader, past: Past, meters: Meters, tell: Tell) -> Task[None]:
         """Hand a false header to the chain whose validators signed it; what it makes of it is its own affair."""
