@@ -44,11 +44,6 @@ def told_elsewhere(file: Path, *how: str, seeds: tuple[str, ...] = ("0",)) -> li
     return [said.strip() for said, _ in found]
 
 
-def test_the_readme_tells_of_every_story() -> None:
-    readme = (ROOT / "README.md").read_text()
-    assert [file.name for file in STORIES if f"`{file.name}`" not in readme] == []
-
-
 @pytest.mark.parametrize("file", STORIES, ids=lambda file: file.stem)
 def test_a_story_goes_as_it_is_written_and_what_must_always_hold_holds_at_every_block(file: Path) -> None:
     told(file, Watched)
