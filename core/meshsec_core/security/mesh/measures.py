@@ -88,6 +88,8 @@ class AtStake(msgspec.Struct, frozen=True):
     validator: ValidatorId
     here: int
     """On the chain of the validator, in its tokens: native and virtual stake."""
+    native: int
+    """Of it, coins of this chain. The rest is virtual: what it costs is lost by lenders elsewhere."""
 
 
 class LentAtStake(msgspec.Struct, frozen=True):
@@ -164,7 +166,7 @@ def query_restaker(view: View, user: str) -> Restaker:
 
 
 def query_at_stake(view: View, validator: str, fault: str = DOUBLE_SIGN) -> AtStake:
-    """Show what a fault of this chain's validator would cost here; rounds down, as the slash does.
+    """Show what a fault of this chain's validator would cost here; both figures round down, as the slash does.
 
     Raises:
         Rejected: `staking/unknown-validator`, `mesh/unknown-fault`.
@@ -172,7 +174,8 @@ def query_at_stake(view: View, validator: str, fault: str = DOUBLE_SIGN) -> AtSt
     record = staking.get_validator(view.store, ValidatorId(validator))
     rules = slashing.params(view.store)
     fraction = _of_fault(fault, rules.double_sign_slash_bps, rules.downtime_slash_bps)
-    return AtStake(record.operator, record.tokens * fraction // ONE_BPS)
+    native = next(each.native for each in borrowing.backing(view) if each.validator == record.operator)
+    return AtStake(record.operator, record.tokens * fraction // ONE_BPS, native * fraction // ONE_BPS)
 
 
 def query_lent_at_stake(view: View, consumer: str, validator: str, fault: str = DOUBLE_SIGN) -> LentAtStake:
