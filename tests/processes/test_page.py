@@ -10,6 +10,7 @@ import pytest
 
 from meshsec import mesh
 from meshsec.world.process import ProcessWorld
+from meshsec.world.ways import channel_to, denom_of
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 Browser, Page, expect = sync_api.Browser, sync_api.Page, sync_api.expect
@@ -109,6 +110,22 @@ def test_the_page_tells_a_story_of_lent_stake_and_a_double_sign_as_it_runs(page:
     expect(page.locator("#alarm")).not_to_be_empty()
     expect(validator(page, "juno", "val-0")).to_contain_text("tombstoned")
     expect(node(page, "juno").locator(".ring .virtual")).to_have_count(0)
+
+
+def test_coins_that_leave_and_come_home_are_told_where_they_arrive(page: Page, world: ProcessWorld) -> None:
+    """Given alice sends 700 uosmo to bob of juno; when he sends them home, then the escrow pays, and neither is told twice."""
+    feed = page.locator("#feed")
+    there, back = channel_to(world.osmosis, "juno"), channel_to(world.juno, "osmosis")
+    order = {"@type": "transfer/Transfer", "channel": there, "denom": "uosmo", "amount": "700"}
+    world.osmosis.send("alice", {**order, "receiver": world.juno.user("bob").address})
+    world.settle()
+    expect(feed).to_contain_text("bob receives 700 vouchers of another chain's coin")
+    voucher = denom_of(world.juno, "osmosis/uosmo")
+    world.juno.send("bob", {**order, "channel": back, "denom": voucher, "receiver": world.osmosis.user("alice").address})
+    world.settle()
+    expect(feed).to_contain_text("the escrow pays 700 uosmo to alice")
+    expect(feed.locator("li", has_text="receives 700")).to_have_count(1)
+    expect(feed.locator("li", has_text="the escrow pays")).to_have_count(1)
 
 
 def test_a_mesh_that_goes_back_is_shown_as_it_was_without_a_reload(page: Page, world: ProcessWorld) -> None:

@@ -49,7 +49,7 @@ class Teller:
 
     def _picture(self) -> Table:
         table = Table.grid(expand=False)
-        both = (Panel(self._osmosis(), title="osmosis", width=42), Panel(self._juno(), title="juno", width=58))
+        both = (Panel(self._osmosis(), title="osmosis", width=44), Panel(self._juno(), title="juno", width=56))
         for row in (both,) if self._console.width >= SIDE_BY_SIDE else tuple((each,) for each in both):
             table.add_row(*row)
         return table

@@ -224,7 +224,15 @@ def _spell(entry: Entry, positions: Mapping[str, str]) -> bytes:
 
 
 _NOTABLE = ("mesh/", "staking/", "slashing/")
-_ALSO = ("ibc_transfer", "timeout_packet", "client_misbehaviour", "channel_close_init", "channel_close_confirm")
+_ALSO = (
+    "ibc_transfer",
+    "fungible_token_packet",
+    "timeout_packet",
+    "client_misbehaviour",
+    "recover_client",
+    "channel_close_init",
+    "channel_close_confirm",
+)
 _NOISE = ("mesh/epoch", "staking/power", "staking/delegate", "staking/undelegate")
 """Written for every step of virtual stake; the mesh's own events tell it better."""
 

@@ -8,7 +8,15 @@ const CONSUMER = "mesh-consumer";
 
 const coins = (amount, denom) => `${full(amount)} ${denom}`;
 
-/** type: [group, (attributes, here) => sentence]; `here` knows the chain's name and coin, and the names of the mesh. */
+/** Coins that have arrived; the sender's chain tells of the same packet once more when it is acknowledged. */
+function received(a, here) {
+  if (a.success !== "true" || !here.mine(a.receiver)) return null;
+  return a.denom === here.denom
+    ? `the escrow pays ${coins(a.amount, a.denom)} to ${here.who(a.receiver)}`
+    : `${here.who(a.receiver)} receives ${full(a.amount)} vouchers of another chain's coin`;
+}
+
+/** type: [group, (attributes, here) => sentence, or null if it is not worth one]; `here` knows the chain's name and coin, and the names of the mesh. */
 const SENTENCES = {
   "mesh/bond": ["stake", (a, here) => `${here.who(a.user)} bonds ${coins(a.amount, here.denom)} in the vault`],
   "mesh/unbond": ["stake", (a, here) => `${here.who(a.user)} takes ${coins(a.amount, here.denom)} out of the vault`],
@@ -28,8 +36,8 @@ const SENTENCES = {
   "mesh/withdraw-rewards": ["stake", (a, here) => `${here.who(a.user)} claims ${full(a.amount)} of rewards from ${here.borrower(a.consumer)}`],
   "mesh/rewards-paid": ["stake", (a, here) => `${here.borrower(a.consumer)} has paid ${here.who(a.user)} ${full(a.amount)} of rewards`],
   "mesh/link-open": ["stake", (a, here) => `the link ${a.side === "provider" ? `to ${here.name(a.chain)}` : `from ${here.name(a.chain)}`} is open`],
-  "mesh/fault": ["slash", (a, here) => `${a.kind} of ${here.who(a.validator)}: its lenders here pay`],
-  "mesh/fault-settled": ["slash", (a, here) => `${a.kind} of ${here.who(a.validator)} costs its lenders here ${coins(a.amount, here.denom)}`],
+  "mesh/fault": ["slash", (a, here) => `${a.kind} of ${here.who(a.validator)} is charged here`],
+  "mesh/fault-settled": ["slash", (a, here) => (a.amount === "0" ? null : `${a.kind} of ${here.who(a.validator)} costs its lenders here ${coins(a.amount, here.denom)}`)],
   "mesh/slash": ["slash", (a, here) => `${here.who(a.user)} loses ${coins(a.amount, here.denom)} of collateral; ${full(a.collateral)} left`],
   "mesh/cut": ["slash", (a, here) => `${full(a.amount)} of ${here.who(a.user)} is no longer lent ${a.link === "local" ? "here" : `to ${here.borrower(a.link)}`}`],
   "mesh/virtual-slashed": ["slash", (a, here) => `${full(a.amount)} virtual stake of ${here.lender(a.link)} on ${here.who(a.validator)} is slashed`],
@@ -41,6 +49,8 @@ const SENTENCES = {
   "staking/no-candidates": ["fault", (a) => `no validator is left to elect; the last ${a.kept} stay`],
   "client_misbehaviour": ["fault", (a) => `${a.client_id} is frozen: its chain has two histories`],
   "timeout_packet": ["fault", (a, here) => `packet ${a.packet_sequence} of ${a.packet_src_channel} to ${here.across(a.packet_src_port, a.packet_src_channel)} has timed out`],
+  "recover_client": ["fault", (a) => `governance has decided: ${a.subject_client_id} lives again`],
+  "fungible_token_packet": ["transfer", (a, here) => received(a, here)],
   "ibc_transfer": ["transfer", (a, here) => `${here.who(a.sender)} sends ${coins(a.amount, a.denom)} to ${here.who(a.receiver)}`],
   "channel_close_init": ["fault", (a) => `${a.channel_id} is closed`],
   "channel_close_confirm": ["fault", (a) => `${a.channel_id} is closed`],
@@ -50,7 +60,7 @@ const SENTENCES = {
 };
 
 /** Kinds that shake the picture, and which chain's. */
-export const SLASHES = new Set(["staking/slash", "mesh/fault", "mesh/slash", "mesh/virtual-slashed"]);
+export const SLASHES = new Set(["staking/slash", "mesh/fault", "mesh/slash", "mesh/virtual-slashed", "client_misbehaviour"]);
 
 export class Feed {
   constructor(list, buttons, alarm) {
@@ -87,12 +97,14 @@ export class Feed {
     const here = {
       denom: denoms[data.chain] ?? "",
       who: (address) => names.of(address),
+      mine: (address) => names.home(address) === data.chain,
       name: (id) => names.chains.find((chain) => id === chain || id === `${chain}-1`) ?? id,
       borrower: (link) => names.across(data.chain, PROVIDER, link),
       lender: (link) => names.across(data.chain, CONSUMER, link),
       across: (port, channel) => names.across(data.chain, port, channel),
     };
     const sentence = say(data.attributes ?? data, here);
+    if (!sentence) return false;
     this.list.querySelector(".nothing")?.remove();
     const where = data.height ? `${data.chain} ${full(data.height)}` : data.chain;
     const chain = paint(h("span", { class: "chain", text: where }), names.index(data.chain));

@@ -71,9 +71,13 @@ export class Names {
   constructor(registry) {
     this.chains = registry.order;
     this.known = new Map();
+    this.homes = new Map();
     this.ends = new Map();
     for (const key of registry.keys) {
-      for (const address of Object.values(key.addresses)) this.known.set(address, key.name);
+      for (const [chain, address] of Object.entries(key.addresses)) {
+        this.known.set(address, key.name);
+        this.homes.set(address, chain);
+      }
     }
     for (const chain of Object.values(registry.chains)) {
       for (const validator of chain.validators) {
@@ -97,6 +101,11 @@ export class Names {
   of(address) {
     if (!address) return "";
     return this.known.get(address) ?? (address.length > 24 ? `${address.slice(0, 10)}…${address.slice(-4)}` : address);
+  }
+
+  /** The chain that an address of a development key is of. */
+  home(address) {
+    return this.homes.get(address);
   }
 
   /** The chain at the other end of a channel, or the channel's own name while it is not known. */
