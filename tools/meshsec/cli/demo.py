@@ -50,7 +50,9 @@ def demo(
             console.print(f"watch it on the live page: [bold]{page}[/bold]\n")
         told = play(world, Teller(world, console, seconds).tell)
         console.print(ledger(told))
-        say({"agrees": told.agrees, "acts": told.acts, "page": page}, json=json, text=verdict(told))
+        console.print(verdict(told), highlight=False)
+        if json:
+            say({"agrees": told.agrees, "acts": told.acts, "page": page}, json=True)
         if keep and page:
             console.print(f"everything is left running: {page} (Ctrl-C ends it)")
             with suppress(KeyboardInterrupt):
