@@ -37,6 +37,7 @@ INSUFFICIENT_POWER = "light/insufficient-power"
 
 MAX_CHAIN_ID = 50
 HASH_BYTES = 32
+_HASH_OR_NONE = frozenset({0, HASH_BYTES})
 
 
 class TrustedState(msgspec.Struct, frozen=True):
@@ -216,7 +217,7 @@ def _check_shape(header: Header, commit: Commit) -> None:
         and len(header.chain_id) <= MAX_CHAIN_ID
         and header.height > 0
         and len(header.proposer_address) == ADDRESS_BYTES
-        and all(len(digest) in (0, HASH_BYTES) for digest in hashes)
+        and _HASH_OR_NONE.issuperset(map(len, hashes))
     )
     if not good:
         raise Rejected(MALFORMED, height=header.height)

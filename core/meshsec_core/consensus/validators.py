@@ -108,16 +108,7 @@ class ValidatorSet:
             Rejected: `validators/wrong-address` if an address is not its key's, `validators/wrong-proposer` if the proposer is
                 missing or no member, and as `Roster.of`.
         """
-        for member in found.validators:
-            if len(member.public_key) != PUBLIC_KEY_BYTES:
-                raise Rejected(BAD_KEY, bytes=len(member.public_key))
-            if address_of(member.public_key) != member.address:
-                raise Rejected(WRONG_ADDRESS, address=member.address.hex())
-        roster = Roster.of((member.address, member.public_key, member.power) for member in found.validators)
-        position = None if found.proposer is None else roster.index.get(found.proposer.address)
-        if position is None:
-            raise Rejected(WRONG_PROPOSER)
-        return cls(roster, tuple(member.priority for member in found.validators), position)
+        return _read(found)
 
     def to_wire(self) -> wire.ValidatorSet:
         """Return the set as it travels."""
@@ -197,6 +188,21 @@ class ValidatorSet:
     def next_set(self, updates: Iterable[Update]) -> "ValidatorSet":
         """Return the set of the height after this one: the updates, then one turn."""
         return self.update(updates).increment()
+
+
+@lru_cache(ROSTERS_REMEMBERED)
+def _read(found: wire.ValidatorSet) -> ValidatorSet:
+    """Do what `ValidatorSet.from_wire` says, once for equal sets: headers one after another carry the same."""
+    for member in found.validators:
+        if len(member.public_key) != PUBLIC_KEY_BYTES:
+            raise Rejected(BAD_KEY, bytes=len(member.public_key))
+        if address_of(member.public_key) != member.address:
+            raise Rejected(WRONG_ADDRESS, address=member.address.hex())
+    roster = Roster.of((member.address, member.public_key, member.power) for member in found.validators)
+    position = None if found.proposer is None else roster.index.get(found.proposer.address)
+    if position is None:
+        raise Rejected(WRONG_PROPOSER)
+    return ValidatorSet(roster, tuple(member.priority for member in found.validators), position)
 
 
 def _checked(updates: Iterable[Update]) -> dict[bytes, Update]:

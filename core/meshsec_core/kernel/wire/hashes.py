@@ -44,6 +44,10 @@ EMPTY_HASH: Final = sha256(b"").digest()
 PART_BYTES: Final = 65_536
 """Length of every part of a block but the last."""
 
+PAIRS_REMEMBERED = 1_024
+"""Digests of two leaves of headers; some hundred bytes each."""
+IDS_REMEMBERED = 256
+
 _VERSION: Final = Table((field(1, UINT64), field(2, UINT64)))
 _RESULT: Final = Table((field(1, UINT32), field(2, BYTES), field(5, INT64), field(6, INT64)))
 _PARAMS: Final = Table((field(1, INT64), field(2, INT64)))
@@ -51,7 +55,16 @@ _PARAMS: Final = Table((field(1, INT64), field(2, INT64)))
 
 def merkle_root(leaves: Iterable[bytes]) -> bytes:
     """Return the root of a tree over leaves in their order."""
-    level = [sha256(b"\x00" + leaf).digest() for leaf in leaves]
+    return _root([sha256(b"\x00" + leaf).digest() for leaf in leaves])
+
+
+def _over_two(left: bytes, right: bytes) -> bytes:
+    """Return the root over two leaves."""
+    return sha256(b"\x01" + sha256(b"\x00" + left).digest() + sha256(b"\x00" + right).digest()).digest()
+
+
+def _root(level: list[bytes]) -> bytes:
+    """Return the root over digests of one level of a tree, from left to right."""
     while len(level) > 1:
         pairs = [sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
         level = pairs + level[-1:] if len(level) & 1 else pairs
@@ -62,27 +75,39 @@ def _bytes_value(value: bytes) -> bytes:
     return b"\x0a" + sized(value) if value else b""
 
 
+@lru_cache(IDS_REMEMBERED)
+def _spelled(block: BlockId) -> bytes:
+    """Encode a block id: every vote names one, and the next header."""
+    return encode(block)
+
+
+@lru_cache(PAIRS_REMEMBERED)
+def _context(version_block: int, version_app: int, chain_id: str) -> bytes:
+    """Return the root of the first two leaves of a header's tree."""
+    return _over_two(_VERSION.emit((version_block, version_app)), b"\x0a" + TEXT.emit(chain_id) if chain_id else b"")
+
+
+@lru_cache(PAIRS_REMEMBERED)
+def _pair(left: bytes, right: bytes) -> bytes:
+    """Return the root of two neighbouring leaves that are bytes; most are as in the header before."""
+    return _over_two(_bytes_value(left), _bytes_value(right))
+
+
 def header_hash(header: Header) -> bytes:
     """Return a header's hash, which names its block; empty if the header has no validators hash."""
     if not header.validators_hash:
         return b""
-    return merkle_root(
-        (
-            _VERSION.emit((header.version_block, header.version_app)),
-            b"\x0a" + TEXT.emit(header.chain_id) if header.chain_id else b"",
-            b"\x08" + INT64.emit(header.height) if header.height else b"",
-            timestamp(header.time),
-            encode(header.last_block_id),
-            _bytes_value(header.last_commit_hash),
-            _bytes_value(header.data_hash),
-            _bytes_value(header.validators_hash),
-            _bytes_value(header.next_validators_hash),
-            _bytes_value(header.consensus_hash),
-            _bytes_value(header.app_hash),
-            _bytes_value(header.last_results_hash),
-            _bytes_value(header.evidence_hash),
-            _bytes_value(header.proposer_address),
-        )
+    height = b"\x08" + INT64.emit(header.height) if header.height else b""
+    return _root(
+        [
+            _context(header.version_block, header.version_app, header.chain_id),
+            _over_two(height, timestamp(header.time)),
+            _over_two(_spelled(header.last_block_id), _bytes_value(header.last_commit_hash)),
+            _pair(header.data_hash, header.validators_hash),
+            _pair(header.next_validators_hash, header.consensus_hash),
+            _pair(header.app_hash, header.last_results_hash),
+            _pair(header.evidence_hash, header.proposer_address),
+        ]
     )
 
 
@@ -155,7 +180,7 @@ def _fixed(tag: bytes, value: int) -> bytes:
 
 
 def _named(tag: bytes, block: BlockId | None) -> bytes:
-    return b"" if block is None or block == BlockId() else tag + sized(encode(block))
+    return b"" if block is None or block == BlockId() else tag + sized(_spelled(block))
 
 
 def _chain(tag: bytes, chain_id: str) -> bytes:
