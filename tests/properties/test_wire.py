@@ -3,6 +3,7 @@
 import types
 from typing import Any, get_args, get_origin, get_type_hints
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire import ibc, ics23, tendermint
-from meshsec_core.kernel.wire.proto import Message, decode, encode
-from meshsec_core.kernel.wire.scalars import END_OF_TIME, ZERO_TIME, Kind
+from meshsec_core.kernel.wire.proto import Message, decode, encode, message
+from meshsec_core.kernel.wire.scalars import END_OF_TIME, ZERO_TIME, Kind, Read, read_varint
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 RANGES = {
@@ -131,3 +132,72 @@ def test_a_proof_of_one_tree_survives_its_wrapper(proof: ics23.CommitmentProof) 
 @settings(max_examples=30, deadline=None)
 def test_packets_survive_canonical_json(packet: ibc.Packet) -> None:
     assert codec.decode(codec.encode(packet), ibc.Packet) == packet
+
+
+IN_ONE_FORM = {tendermint.BlockId: tendermint.BLOCK_ID, tendermint.CommitSig: tendermint.SIGNATURE, ics23.InnerOp: ics23.STEP}
+"""Messages that are spelled and read without their table if they come in their usual form."""
+
+DIGEST = bytes(range(200, 232))
+ADDRESS = bytes(range(100, 120))
+USUAL = (
+    tendermint.BlockId(DIGEST, tendermint.PartSetHeader(1, DIGEST[::-1])),
+    tendermint.CommitSig(tendermint.FLAG_COMMIT, ADDRESS, 1_700_000_000 * 10**9, DIGEST * 2),
+    tendermint.CommitSig(tendermint.FLAG_COMMIT, ADDRESS, 1_700_000_000 * 10**9 + 999_000_000, DIGEST * 2),
+    ics23.InnerOp(1, b"\x01", DIGEST),
+    ics23.InnerOp(1, b"\x01" + DIGEST),
+)
+
+
+def verdict(read: Read, raw: bytes, start: int, end: int) -> tuple[Any, ...]:
+    """What a reader gives, or the code and facts with which it refuses."""
+    try:
+        return read(raw, start, end)
+    except Rejected as refusal:
+        return refusal.code, refusal.facts
+
+
+@pytest.mark.parametrize("value", USUAL, ids=lambda value: type(value).__name__)
+def test_the_usual_form_and_all_that_is_near_it_are_read_and_refused_as_by_the_table(value: Message) -> None:
+    """Every byte is changed, in every way that could matter, in front of other bytes and cut at every length."""
+    by_table, kind = message(type(value)), IN_ONE_FORM[type(value)]
+    raw = by_table.emit(value)
+    assert kind.read(b"-" + raw, 1, len(raw) + 1) == (value, len(raw) + 1)
+    for at, byte in enumerate(raw):
+        for other in {byte, byte ^ 1, (byte + 1) % 256, (byte - 1) % 256, byte ^ 128, 0, 1, 2, 32, 127, 255}:
+            near = raw[:at] + bytes((other,)) + raw[at + 1 :] + b"\x22\x01"
+            for end in (at, len(raw) - 1, len(raw), len(raw) + 1, len(raw) + 2):
+                assert verdict(kind.read, near, 0, end) == verdict(by_table.read, near, 0, end)
+
+
+@pytest.mark.parametrize("value", USUAL, ids=lambda value: type(value).__name__)
+def test_the_usual_form_and_all_that_is_near_it_are_spelled_as_by_the_table(value: Message) -> None:
+    by_table, kind = message(type(value)), IN_ONE_FORM[type(value)]
+    for name in value.__struct_fields__:
+        now = getattr(value, name)
+        near: tuple[Any, ...] = ()
+        match now:
+            case bytes():
+                near = (now, now[:-1], now + b"\x01", b"")
+            case int():
+                near = (now, 0, 1, 3, now + 1)
+            case tendermint.PartSetHeader():
+                near = tuple(tendermint.PartSetHeader(total, now.hash[:size]) for total in (0, 1, 2, 200) for size in (0, 31, 32))
+        for other in near:
+            changed = msgspec.structs.replace(value, **{name: other})
+            assert kind.emit(changed) == by_table.emit(changed)
+
+
+@given(st.lists(st.sampled_from((0, 1, 127, 128, 129, 255)), max_size=12).map(bytes), st.integers(0, 12))
+@settings(max_examples=500, deadline=None)
+def test_a_varint_is_its_digits_or_is_refused(raw: bytes, end: int) -> None:
+    """The reader takes short cuts for one, two and five digits; here there are none."""
+    end = min(end, len(raw))
+    digits = next((raw[: at + 1] for at in range(end) if raw[at] < 128), None)
+    found = verdict(read_varint, raw, 0, end)
+    if digits is None or len(digits) > 10:
+        assert found[0] == ("wire/out-of-range" if end >= 10 else "wire/truncated")
+    elif len(digits) > 1 and digits[-1] == 0:
+        assert found[0] == "wire/padded-varint"
+    else:
+        value = sum((digit & 127) << 7 * place for place, digit in enumerate(digits))
+        assert found == ((value, len(digits)) if value < 2**64 else ("wire/out-of-range", {"at": len(digits)}))

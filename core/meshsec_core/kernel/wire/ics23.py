@@ -5,10 +5,10 @@ Batch and compressed proofs are not offered; the official libraries are dropping
 Source: cosmos/ics23 proto/cosmos/ics23/v1/proofs.proto; ibc-go proto/ibc/core/commitment/v2.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from meshsec_core.kernel.wire.proto import Fields, Message, OneOf, field, message, optional, repeated
-from meshsec_core.kernel.wire.scalars import BOOL, BYTES, ENUM, INT32, PACKED_INT32, Kind
+from meshsec_core.kernel.wire.proto import Fields, Message, OneOf, field, message, optional, repeated, usual
+from meshsec_core.kernel.wire.scalars import BOOL, BYTES, ENUM, INT32, PACKED_INT32
 
 HASH_NONE = 0
 HASH_SHA256 = 1
@@ -40,31 +40,29 @@ class InnerOp(Message, frozen=True):
     proto: ClassVar[Fields] = (field(1, ENUM), field(2, BYTES), field(3, BYTES))
 
 
-_STEP = message(InnerOp)
-_FIRST = b"\x27\x08\x01\x12\x01\x01\x1a\x20"
-_SECOND = b"\x25\x08\x01\x12\x21\x01"
+_FIRST: Final = b"\x27\x08\x01\x12\x01\x01\x1a\x20"
+_SECOND: Final = b"\x25\x08\x01\x12\x21\x01"
 
 
-def _emit_step(step: InnerOp) -> bytes:
+def _spell_step(step: InnerOp) -> bytes | None:
     if step.hash == HASH_SHA256 and step.prefix[:1] == b"\x01":
         if len(step.prefix) == 1 and len(step.suffix) == 32:
             return _FIRST + step.suffix
         if len(step.prefix) == 33 and not step.suffix:
             return _SECOND[:-1] + step.prefix
-    return _STEP.emit(step)
+    return None
 
 
-def _read_step(raw: bytes, at: int, end: int) -> tuple[InnerOp, int]:
+def _see_step(raw: bytes, at: int, end: int) -> tuple[InnerOp, int] | None:
     if raw.startswith(_FIRST, at, end) and at + 40 <= end:
         return InnerOp(HASH_SHA256, b"\x01", raw[at + 8 : at + 40]), at + 40
     if raw.startswith(_SECOND, at, end) and at + 38 <= end:
         return InnerOp(HASH_SHA256, raw[at + 5 : at + 38]), at + 38
-    return _STEP.read(raw, at, end)
+    return None
 
 
-STEP = Kind(_STEP.name, _STEP.wire, _emit_step, _read_step)
-"""An `InnerOp`. The two forms that steps of our trees have, from a first and from a second child, are spelled without the table:
-a proof holds some thirty of them."""
+STEP = usual(InnerOp, _spell_step, _see_step)
+"""An `InnerOp`, mostly a step from a first or a second child in a tree of ours: a proof holds some thirty of them."""
 
 
 class ExistenceProof(Message, frozen=True):

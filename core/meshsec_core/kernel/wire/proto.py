@@ -17,7 +17,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import msgspec
 
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
-from meshsec_core.kernel.wire.scalars import ALWAYS, EXPLICIT_DEFAULT, LENGTH, Kind, Read, read_varint, sized, span, varint
+from meshsec_core.kernel.wire.scalars import ALWAYS, BYTES, EXPLICIT_DEFAULT, LENGTH, Kind, Read, read_varint, sized, span, varint
 
 UNKNOWN_FIELD = "wire/unknown-field"
 WRONG_TYPE = "wire/wrong-type"
@@ -102,12 +102,13 @@ def group(number: int, *fields: Field) -> Field:
 def message(kind: type[Message]) -> Kind:
     """Return the kind of an embedded message."""
     codec = _codec(kind)
+    emit, inner = codec.emit, codec.read
 
     def read(raw: bytes, at: int, end: int) -> tuple[Message, int]:
         start, stop = span(raw, at, end)
-        return codec.read(raw, start, stop), stop
+        return inner(raw, start, stop), stop
 
-    return Kind(kind.__name__, LENGTH, lambda value: sized(codec.emit(value)), read)
+    return Kind(kind.__name__, LENGTH, lambda value: sized(emit(value)), read)
 
 
 def remembered(kind: type[Message], most: int) -> Kind:
@@ -121,6 +122,25 @@ def remembered(kind: type[Message], most: int) -> Kind:
         return decoded(raw[start:stop]), stop
 
     return Kind(inner.name, inner.wire, inner.emit, read)
+
+
+def usual(kind: type[M], spell: Callable[[M], bytes | None], see: Callable[[bytes, int, int], tuple[M, int] | None]) -> Kind:
+    """Return the kind of an embedded message that mostly comes in one form, which needs no table.
+
+    Args:
+        kind: the message.
+        spell: as `emit` of a kind; None for values of another form.
+        see: as `read` of a kind; None for spellings of another form.
+    """
+    inner = message(kind)
+
+    def emit(value: M) -> bytes:
+        return spell(value) or inner.emit(value)
+
+    def read(raw: bytes, at: int, end: int) -> tuple[M, int]:
+        return see(raw, at, end) or inner.read(raw, at, end)
+
+    return Kind(inner.name, inner.wire, emit, read)
 
 
 class OneOf:
@@ -174,6 +194,8 @@ class _Row(NamedTuple):
     refused: Any
     """The default, which is not written; repeated and optional rows have none."""
     many: bool
+    plain: bool
+    """Whether it is bytes, once: nothing to check but the length."""
 
 
 class Table:
@@ -199,7 +221,15 @@ class Table:
         where = self.width if row.width is None else slice(self.width, self.width + row.width)
         tag = row.number << 3 | row.kind.wire
         refused = row.kind.default if row.rule is Rule.PLAIN else ALWAYS
-        self._rows[tag] = _Row(order, 1 << order, where, row.kind.read, refused, row.rule is Rule.REPEATED)
+        self._rows[tag] = _Row(
+            order,
+            1 << order,
+            where,
+            row.kind.read,
+            refused,
+            row.rule is Rule.REPEATED,
+            row.kind is BYTES and row.rule is Rule.PLAIN,
+        )
         self._writers.append((_writer(varint(tag), row.kind, row.rule), where))
         blank = row.kind.default if row.rule is Rule.PLAIN else None
         if row.rule is Rule.PLAIN and row.kind.default is ALWAYS:
@@ -231,10 +261,14 @@ class Table:
             row = rows.get(tag)
             if row is None:
                 raise Rejected(WRONG_TYPE if tag >> 3 in self._numbers else UNKNOWN_FIELD, tag=tag)
-            order, bit, where, read, refused, many = row
+            order, bit, where, read, refused, many, plain = row
             if order <= last and not (many and order == last):
                 raise Rejected(FIELD_ORDER, field=tag >> 3)
             last = order
+            if plain and at < end and 0 < (size := raw[at]) < 128 and (stop := at + 1 + size) <= end:
+                values[where] = raw[at + 1 : stop]
+                at = stop
+                continue
             seen |= bit
             value, at = read(raw, at, end)
             if many:

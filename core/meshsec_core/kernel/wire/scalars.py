@@ -69,6 +69,11 @@ def read_varint(raw: bytes, at: int, end: int) -> tuple[int, int]:
     """
     if at < end and (digit := raw[at]) < 128:
         return digit, at + 1
+    if at + 1 < end and 0 < (second := raw[at + 1]) < 128:
+        return digit & 127 | second << 7, at + 2
+    if at + 4 < end and 0 < (fifth := raw[at + 4]) < 128 and min(digits := raw[at : at + 4]) > 127:  # as `varint`, for times
+        first, second, third, fourth = digits
+        return first & 127 | (second & 127) << 7 | (third & 127) << 14 | (fourth & 127) << 21 | fifth << 28, at + 5
     value = shift = 0
     while at < end:
         digit = raw[at]
@@ -219,15 +224,18 @@ def _emit_parts(seconds: int, nanos: int) -> bytes:
 
 
 def _read_parts(raw: bytes, at: int, stop: int) -> tuple[int, int]:
-    parts = [0, 0]
-    for place, (tag, kind) in enumerate(((0x08, INT64), (0x10, INT32))):
-        if at < stop and raw[at] == tag:
-            parts[place], at = kind.read(raw, at + 1, stop)
-            if parts[place] == 0:
-                raise Rejected(EXPLICIT_DEFAULT, at=at)
+    seconds = nanos = 0
+    if at < stop and raw[at] == 0x08:
+        seconds, at = INT64.read(raw, at + 1, stop)
+        if not seconds:
+            raise Rejected(EXPLICIT_DEFAULT, at=at)
+    if at < stop and raw[at] == 0x10:
+        nanos, at = INT32.read(raw, at + 1, stop)
+        if not nanos:
+            raise Rejected(EXPLICIT_DEFAULT, at=at)
     if at != stop:
         raise Rejected(BAD_TIME, at=at)
-    return parts[0], parts[1]
+    return seconds, nanos
 
 
 @lru_cache(TIMES_REMEMBERED)

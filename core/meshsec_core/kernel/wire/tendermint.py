@@ -5,10 +5,23 @@ Times are nanoseconds since the epoch; `ZERO_TIME` stands for no time.
 Source: cometbft v0.38 proto/tendermint/types, proto/tendermint/version, proto/tendermint/crypto.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from meshsec_core.kernel.wire.proto import Fields, Message, OneOf, constant, field, group, message, optional, repeated
-from meshsec_core.kernel.wire.scalars import BYTES, ENUM, INT32, INT64, KEY, TEXT, TIME, UINT32, UINT64, ZERO_TIME
+from meshsec_core.kernel.wire.proto import Fields, Message, OneOf, constant, field, group, message, optional, repeated, usual
+from meshsec_core.kernel.wire.scalars import (
+    BYTES,
+    ENUM,
+    INT32,
+    INT64,
+    KEY,
+    TEXT,
+    TIME,
+    UINT32,
+    UINT64,
+    ZERO_TIME,
+    sized,
+    timestamp,
+)
 
 BLOCK_PROTOCOL = 11
 """Version of the block structure that every Go light client asks for."""
@@ -32,6 +45,10 @@ class PartSetHeader(Message, frozen=True):
     proto: ClassVar[Fields] = (field(1, UINT32), field(2, BYTES))
 
 
+_NAMED: Final = b"\x48\x0a\x20"
+_CUT_ONCE: Final = b"\x12\x24\x08\x01\x12\x20"
+
+
 class BlockId(Message, frozen=True):
     """Names a block: the hash of its header and its part set. The zero value stands for no block (nil)."""
 
@@ -39,6 +56,24 @@ class BlockId(Message, frozen=True):
     parts: PartSetHeader = PartSetHeader()
 
     proto: ClassVar[Fields] = (field(1, BYTES), field(2, message(PartSetHeader)))
+
+
+def _spell_id(block: BlockId) -> bytes | None:
+    parts = block.parts
+    if len(block.hash) == 32 and parts.total == 1 and len(parts.hash) == 32:
+        return _NAMED + block.hash + _CUT_ONCE + parts.hash
+    return None
+
+
+def _see_id(raw: bytes, at: int, end: int) -> tuple[BlockId, int] | None:
+    stop = at + 73
+    if stop <= end and raw.startswith(_NAMED, at) and raw.startswith(_CUT_ONCE, at + 35):
+        return BlockId(raw[at + 3 : at + 35], PartSetHeader(1, raw[at + 41 : stop])), stop
+    return None
+
+
+BLOCK_ID = usual(BlockId, _spell_id, _see_id)
+"""A `BlockId`, mostly of a block of one part."""
 
 
 class Header(Message, frozen=True):
@@ -66,7 +101,7 @@ class Header(Message, frozen=True):
         field(2, TEXT),
         field(3, INT64),
         field(4, TIME),
-        field(5, message(BlockId)),
+        field(5, BLOCK_ID),
         *(field(number, BYTES) for number in range(6, 15)),
     )
 
@@ -82,6 +117,31 @@ class CommitSig(Message, frozen=True):
     proto: ClassVar[Fields] = (field(1, ENUM), field(2, BYTES), field(3, TIME), field(4, BYTES))
 
 
+_SIGNED: Final = b"\x08\x02\x12\x14"
+"""The flag for the block, and the tag and length of an address."""
+
+
+def _spell_signature(part: CommitSig) -> bytes | None:
+    if part.flag == FLAG_COMMIT and len(part.address) == 20 and len(part.signature) == 64:
+        return sized(_SIGNED + part.address + b"\x1a" + sized(timestamp(part.time)) + b"\x22\x40" + part.signature)
+    return None
+
+
+def _see_signature(raw: bytes, at: int, end: int) -> tuple[CommitSig, int] | None:
+    if not (at < end and 96 < (size := raw[at]) < 128 and (stop := at + 1 + size) <= end):
+        return None
+    if not (raw.startswith(_SIGNED, at + 1) and raw[at + 25] == 0x1A):
+        return None
+    time, rest = TIME.read(raw, at + 26, stop)
+    if not (rest + 66 == stop and raw.startswith(b"\x22\x40", rest)):
+        return None
+    return CommitSig(FLAG_COMMIT, raw[at + 5 : at + 25], time, raw[rest + 2 : stop]), stop
+
+
+SIGNATURE = usual(CommitSig, _spell_signature, _see_signature)
+"""A `CommitSig`, mostly for the block, with an address of 20 bytes and a signature of 64."""
+
+
 class Commit(Message, frozen=True):
     """The precommits that decided a block. The zero value precedes the first block."""
 
@@ -93,8 +153,8 @@ class Commit(Message, frozen=True):
     proto: ClassVar[Fields] = (
         field(1, INT64),
         field(2, INT32),
-        field(3, message(BlockId)),
-        repeated(4, message(CommitSig)),
+        field(3, BLOCK_ID),
+        repeated(4, SIGNATURE),
     )
 
 
@@ -158,7 +218,7 @@ class Vote(Message, frozen=True):
         field(1, ENUM),
         field(2, INT64),
         field(3, INT32),
-        field(4, message(BlockId)),
+        field(4, BLOCK_ID),
         field(5, TIME),
         field(6, BYTES),
         field(7, INT32),
@@ -182,7 +242,7 @@ class Proposal(Message, frozen=True):
         field(2, INT64),
         field(3, INT32),
         field(4, INT32),
-        field(5, message(BlockId)),
+        field(5, BLOCK_ID),
         field(6, TIME),
         field(7, BYTES),
     )
