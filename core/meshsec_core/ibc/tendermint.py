@@ -162,10 +162,11 @@ def verify_misbehaviour(
 
 def _read(header: ClientHeader, trusted: ConsensusState) -> tuple[light.Untrusted, ValidatorSet]:
     """Return the header with its set, and the set that the trusted height announced, after the checks that need no signature."""
-    if header.trusted_height.revision != height_of(header).revision:
-        raise Rejected(WRONG_REVISION, trusted=str(header.trusted_height), header=str(height_of(header)))
-    if header.trusted_height >= height_of(header):
-        raise Rejected(NOT_ABOVE_TRUSTED, trusted=str(header.trusted_height), header=str(height_of(header)))
+    height = height_of(header)
+    if header.trusted_height.revision != height.revision:
+        raise Rejected(WRONG_REVISION, trusted=str(header.trusted_height), header=str(height))
+    if header.trusted_height >= height:
+        raise Rejected(NOT_ABOVE_TRUSTED, trusted=str(header.trusted_height), header=str(height))
     check_consensus_state(consensus_of(header))
     own = ValidatorSet.from_wire(header.validator_set)
     same = header.trusted_validators == header.validator_set

@@ -26,6 +26,7 @@ from meshsec_core.kernel.wire.scalars import (
     varint,
 )
 from meshsec_core.kernel.wire.tendermint import (
+    BLOCK_ID,
     PROPOSAL,
     Block,
     BlockId,
@@ -44,9 +45,11 @@ EMPTY_HASH: Final = sha256(b"").digest()
 PART_BYTES: Final = 65_536
 """Length of every part of a block but the last."""
 
-PAIRS_REMEMBERED = 1_024
-"""Digests of two leaves of headers; some hundred bytes each."""
-IDS_REMEMBERED = 256
+PAIRS_REMEMBERED = 256
+"""Digests of two leaves of headers: enough for every proposer of a large set in turn."""
+IDS_REMEMBERED = 128
+STEPS_REMEMBERED = 128
+"""What the votes of one step for one block have in common."""
 
 _VERSION: Final = Table((field(1, UINT64), field(2, UINT64)))
 _RESULT: Final = Table((field(1, UINT32), field(2, BYTES), field(5, INT64), field(6, INT64)))
@@ -77,7 +80,7 @@ def _bytes_value(value: bytes) -> bytes:
 
 @lru_cache(IDS_REMEMBERED)
 def _spelled(block: BlockId) -> bytes:
-    """Encode a block id: every vote names one, and the next header."""
+    """Encode a block id as a header names it; whoever hosts or follows a chain hashes a header more than once."""
     return encode(block)
 
 
@@ -180,14 +183,14 @@ def _fixed(tag: bytes, value: int) -> bytes:
 
 
 def _named(tag: bytes, block: BlockId | None) -> bytes:
-    return b"" if block is None or block == BlockId() else tag + sized(_spelled(block))
+    return b"" if block is None or block == BlockId() else tag + BLOCK_ID.emit(block)
 
 
 def _chain(tag: bytes, chain_id: str) -> bytes:
     return tag + TEXT.emit(chain_id) if chain_id else b""
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(STEPS_REMEMBERED)
 def _around_time(chain_id: str, kind: int, height: int, round: int, block: BlockId | None) -> tuple[bytes, bytes]:  # noqa: A002
     start = b"\x08" + ENUM.emit(kind) if kind else b""
     return (

@@ -4,6 +4,7 @@ Source: ibc-go proto/ibc/core, proto/ibc/lightclients/tendermint/v1; ICS-02, 03,
 """
 
 import re
+from functools import lru_cache
 from typing import ClassVar, Final
 
 from meshsec_core.kernel.crypto import ADDRESS_BYTES, sha256
@@ -31,10 +32,14 @@ CONSENSUS_STATE_URL = "/ibc.lightclients.tendermint.v1.ConsensusState"
 HEADER_URL = "/ibc.lightclients.tendermint.v1.Header"
 MISBEHAVIOUR_URL = "/ibc.lightclients.tendermint.v1.Misbehaviour"
 
+CHAINS_REMEMBERED = 1_024
+"""Chain ids whose revision is kept."""
+
 _REVISION: Final = re.compile(r".*[^\n-]-([1-9][0-9]*)")
 _HEIGHT: Final = re.compile(r"(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})")
 
 
+@lru_cache(CHAINS_REMEMBERED)
 def revision_of(chain_id: str) -> int:
     """Return the number behind the last dash of a chain id, or 0 if it has none that fits 64 bits."""
     match = _REVISION.fullmatch(chain_id)

@@ -226,9 +226,11 @@ def _emit_parts(seconds: int, nanos: int) -> bytes:
 def _read_parts(raw: bytes, at: int, stop: int) -> tuple[int, int]:
     seconds = nanos = 0
     if at < stop and raw[at] == 0x08:
-        seconds, at = INT64.read(raw, at + 1, stop)
+        seconds, at = read_varint(raw, at + 1, stop)
         if not seconds:
             raise Rejected(EXPLICIT_DEFAULT, at=at)
+        if seconds >> 63:
+            seconds -= 1 << 64
     if at < stop and raw[at] == 0x10:
         nanos, at = INT32.read(raw, at + 1, stop)
         if not nanos:
