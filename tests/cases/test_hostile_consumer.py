@@ -8,9 +8,9 @@ from mesh_hostile import Stranger, report, slashed, understood
 from mesh_rig import Link, MeshRig, account, pair, refused
 from meshsec_core.security.mesh.measures import query_lent_at_stake
 from meshsec_core.security.mesh.packets import MAX_AMOUNT, Applied, Reduced, Refusal
-from meshsec_core.security.mesh.provider.lending import StakeRemote
+from meshsec_core.security.mesh.provider.lending import Leave, StakeRemote, Unstake, WithdrawUnbonded
 from meshsec_core.security.mesh.provider.reports import MOST_SLASHES
-from meshsec_core.security.mesh.provider.vault import Bond
+from meshsec_core.security.mesh.provider.vault import Bond, Unbond
 from meshsec_core.security.mesh.ranges import Range
 
 
@@ -62,3 +62,43 @@ def test_a_consumer_lowers_its_slash_fraction_before_a_fault() -> None:
         link.provider.send("bob", evidence_for(link, double_vote(link.consumer, 0)))
         juno.check()
         assert (account(link.provider, "alice").collateral, measured.loss) == (900, 100)
+
+
+def test_a_consumer_refuses_every_unstake() -> None:
+    """Whoever is refused leaves without asking; the burn that tells of it cannot be refused."""
+    rig, link, juno = lent()
+    osmo = link.provider
+    osmo.send("alice", Unstake(link.lent, link.validator(0), 400))
+    juno.answers("unstake", b'{"error":"stay"}')
+    assert link.range("alice", 0) == Range.of(1_000)
+    osmo.send("alice", Leave(link.lent, link.validator(0), 1_000))
+    juno.answers("burn", b'{"error":"stay"}')
+    assert (link.range("alice", 0), link.stake("alice", 0).unbonding) == (Range(), 1_000)
+    with refused(osmo, "mesh/not-enough-stake"):
+        osmo.send("alice", Leave(link.lent, link.validator(0), 1))
+    rig.advance(99)
+    osmo.send("alice", WithdrawUnbonded(link.lent))
+    with refused(osmo, "mesh/claims-locked"):
+        osmo.send("alice", Unbond(1))
+    rig.advance(1)
+    osmo.send("alice", WithdrawUnbonded(link.lent), Unbond(1_000))
+    juno.check()
+    assert (osmo.balance("alice"), account(osmo, "alice").collateral) == (1_000, 0)
+
+
+def test_a_consumer_never_answers() -> None:
+    """Stake in flight comes back when it times out; what is asked back stays asked for until then, and may leave after that."""
+    _, link, juno = lent(600)
+    osmo = link.provider
+    osmo.send("alice", StakeRemote(link.lent, link.validator(1), 300), Unstake(link.lent, link.validator(0), 200))
+    assert (link.range("alice", 0), link.range("alice", 1)) == (Range(400, 600), Range(0, 300))
+    with refused(osmo, "mesh/claims-locked"):
+        osmo.send("alice", Unbond(101))
+    juno.stays_silent("stake")
+    juno.stays_silent("unstake")
+    assert (link.range("alice", 0), link.range("alice", 1)) == (Range.of(600), Range())
+    osmo.send("alice", Leave(link.lent, link.validator(0), 600))
+    juno.stays_silent("burn")
+    osmo.send("alice", WithdrawUnbonded(link.lent), Unbond(1_000))
+    juno.check()
+    assert osmo.balance("alice") == 1_000

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from harness import Chain
-from mesh_faults import double_sign, downtime
+from mesh_faults import double_sign, double_vote, downtime, evidence_for
 from mesh_rig import Link, MeshRig, account, pair, refused
 from meshsec_core.kernel.types import ValidatorId
 from meshsec_core.modules.staking import state as staking
 from meshsec_core.modules.staking.module import Delegate, Undelegate
 from meshsec_core.security.mesh.history import State
-from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
+from meshsec_core.security.mesh.provider.lending import Leave, StakeRemote, Unstake, WithdrawUnbonded
 from meshsec_core.security.mesh.provider.vault import Bond
 from meshsec_core.security.mesh.ranges import Range
 
@@ -168,3 +168,19 @@ def test_xv_9_a_validator_that_leaves_the_set_is_unbonded_until_it_is_added_agai
     link.consumer.send("alice", Delegate(link.validator(0), 300))
     rig.settle()
     assert known(link, 0) is State.ACTIVE
+
+
+def test_what_leaves_unasked_answers_for_later_faults_until_it_is_free() -> None:
+    """The consumer goes on counting it until it has heard of the burn."""
+    rig, link = pair(alice=1_000, bob=1_000)
+    osmo = link.provider
+    osmo.send("alice", Bond(1_000), StakeRemote(link.lent, link.validator(0), 1_000))
+    rig.settle()
+    osmo.send("alice", Leave(link.lent, link.validator(0), 400))
+    rig.block()
+    assert link.virtual() == 1_000
+    osmo.send("bob", evidence_for(link, double_vote(link.consumer, 0)))
+    assert account(osmo, "alice").collateral == 900
+    assert (link.range("alice", 0), link.stake("alice", 0).unbonding) == (Range.of(540), 360)
+    rig.settle()
+    assert link.virtual() == 540

@@ -23,7 +23,7 @@ from meshsec_core.security.mesh.consumer.governance import CloseLink, OpenLink, 
 from meshsec_core.security.mesh.consumer.state import LinkParams
 from meshsec_core.security.mesh.packets import PROVIDER_PORT
 from meshsec_core.security.mesh.provider import sweep
-from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
+from meshsec_core.security.mesh.provider.lending import Leave, StakeRemote, Unstake, WithdrawUnbonded
 from meshsec_core.security.mesh.provider.local import ReleaseLocal, RestakeLocal, StakeLocal, UnstakeLocal
 from meshsec_core.security.mesh.provider.payout import WithdrawRewards
 from meshsec_core.security.mesh.provider.vault import Bond, Unbond
@@ -89,6 +89,7 @@ class Play:
             ReleaseLocal(),
             Unstake(link.lent, remote, min(amount, link.range(user, index).low)),
             Unstake(link.lent, remote, link.range(user, index).low),
+            Leave(link.lent, remote, min(amount, link.range(user, index).low)),
             WithdrawUnbonded(link.lent),
             WithdrawRewards(link.lent, remote, link.consumer.address("fresh")),
         )

@@ -5,7 +5,7 @@ Chains, validators and users may be given by their development names; amounts ar
 
 from meshsec_core.security.mesh.consumer.governance import CloseLink, OpenLink, SetLinkParams, SetMaxCap, SetPriceFeed
 from meshsec_core.security.mesh.provider.evidence import SubmitEvidence
-from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
+from meshsec_core.security.mesh.provider.lending import Leave, StakeRemote, Unstake, WithdrawUnbonded
 from meshsec_core.security.mesh.provider.local import (
     ReleaseLocal,
     Restake,
@@ -23,6 +23,7 @@ from meshsec_core.security.mesh.provider.vault import Bond, Unbond
 __all__ = [
     "Bond",
     "CloseLink",
+    "Leave",
     "LinkIdentity",
     "OpenLink",
     "ReleaseLocal",

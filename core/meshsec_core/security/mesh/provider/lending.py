@@ -45,6 +45,14 @@ class Unstake(Msg, frozen=True, tag="mesh/Unstake"):
     amount: int
 
 
+class Leave(Msg, frozen=True, tag="mesh/Leave"):
+    """Take lent stake back from a consumer that refuses or never answers: it is told, not asked."""
+
+    consumer: LinkId
+    validator: ValidatorId
+    amount: int
+
+
 class WithdrawUnbonded(Msg, frozen=True, tag="mesh/WithdrawUnbonded"):
     """Free all collateral whose unbonding from a consumer is over."""
 
@@ -96,6 +104,25 @@ def unstake(ctx: Ctx, msg: Unstake) -> None:
     number = book.begin(ctx, key, InFlight(Kind.UNSTAKE, msg.amount))
     send_to_consumer(ctx, msg.consumer, packets.Unstake(ctx.signer, msg.validator, Coin(ctx.denom, msg.amount), number))
     ctx.emit("mesh/unstake", user=ctx.signer, consumer=msg.consumer, validator=msg.validator, amount=msg.amount, tx_id=number)
+
+
+def leave(ctx: Ctx, msg: Leave) -> None:
+    """Start the unbonding period at once and have the consumer burn what it counts, whenever it can be told.
+
+    The consumer may count it for a while yet, so it answers for every fault until it is free, later ones too. What is in
+    flight cannot leave: whether the consumer counts it is not known before it is answered or has timed out.
+
+    Raises:
+        Rejected: `mesh/unknown-link`, `mesh/link-not-open`, `mesh/not-enough-stake`; nothing leaves.
+    """
+    bank.check_amount(msg.amount)
+    link = live_link(ctx.store, msg.consumer)
+    key = Key(msg.consumer, msg.validator, ctx.signer)
+    before = book.settled(ctx.store, key)
+    free_at = ctx.time + link.unbonding_time
+    book.write(ctx, key, before, before.leave(msg.amount).commit_leave(msg.amount, free_at, free_at))
+    tell_consumer(ctx, key.link, Burn(ctx.denom, (BurnRow(key.user, key.validator, msg.amount),)))
+    ctx.emit("mesh/leave", user=key.user, consumer=key.link, validator=key.validator, amount=msg.amount)
 
 
 def withdraw_unbonded(ctx: Ctx, msg: WithdrawUnbonded) -> None:

@@ -57,6 +57,7 @@ PROVIDER: Module[ProviderGenesis] = Module(
         local.WithdrawLocalRewards: settled(local.withdraw_local_rewards),
         lending.StakeRemote: settled(lending.stake_remote),
         lending.Unstake: settled(lending.unstake),
+        lending.Leave: settled(lending.leave),
         lending.WithdrawUnbonded: settled(lending.withdraw_unbonded),
         payout.WithdrawRewards: settled(payout.withdraw_rewards),
         evidence.SubmitEvidence: evidence.submit_evidence,
