@@ -31,6 +31,7 @@ from meshsec_core.modules.staking import state as staking
 from meshsec_core.modules.staking.slash import Fault, slash
 from meshsec_core.modules.staking.validator import jail
 from meshsec_core.security.mesh.provider.evidence import SubmitEvidence
+from meshsec_core.security.mesh.provider.overlap import LinkIdentity, identity_bytes
 
 
 def downtime(chain: Chain, index: int, fraction_bps: int | None = None, height: int | None = None) -> None:
@@ -136,3 +137,12 @@ def know_height(link: Link, height: int) -> None:
     name = link.provider.query("mesh/provider/link", link=link.lent).client
     state = ConsensusState(link.consumer.ctx.time - SECOND, sha256(b"root"), validator_set(link.consumer).hash)
     know(link.provider, name, Height(1, height), state)
+
+
+def identity(link: Link, here: int, there: int, key: int | None = None) -> LinkIdentity:
+    """Join a validator of the provider with one of the consumer, signed by that one's key, or by another's."""
+    text = identity_bytes(
+        link.provider.ctx.chain_id, link.provider.validator(here), link.consumer.ctx.chain_id, link.validator(there)
+    )
+    signature = link.consumer.consensus_key(there if key is None else key).sign(text)
+    return LinkIdentity(link.lent, link.validator(there), signature)

@@ -3,9 +3,11 @@
 from base64 import b64encode
 from typing import Any
 
-from mesh_faults import double_vote, evidence_for
+from mesh_faults import double_vote, evidence_for, identity
 from mesh_hostile import Stranger, report, slashed, understood
-from mesh_rig import Link, MeshRig, account, pair, refused
+from mesh_rig import SELF_BOND, Link, MeshRig, account, pair, refused
+from meshsec_core.modules.staking import state as staking
+from meshsec_core.modules.staking.module import Delegate
 from meshsec_core.security.mesh.measures import query_lent_at_stake
 from meshsec_core.security.mesh.packets import MAX_AMOUNT, Applied, Reduced, Refusal
 from meshsec_core.security.mesh.provider.lending import Leave, StakeRemote, Unstake, WithdrawUnbonded
@@ -102,3 +104,20 @@ def test_a_consumer_never_answers() -> None:
     osmo.send("alice", WithdrawUnbonded(link.lent), Unbond(1_000))
     juno.check()
     assert osmo.balance("alice") == 1_000
+
+
+def test_a_consumer_gives_a_validator_a_key_of_its_own_and_lets_it_double_sign() -> None:
+    """Who lent to the validator pays the frozen ratio, as for any fault; its operator's bond here is out of reach."""
+    few = {"slashing": {"double_sign_slash_bps": 1_000, "downtime_slash_bps": 1_000}, "staking": {"max_validators": 3}}
+    bonds = (SELF_BOND, SELF_BOND, SELF_BOND, SELF_BOND - 1)
+    _, link, juno = lent(validators=bonds, genesis=few, provider_terms={"correlated": True})
+    osmo = link.provider
+    osmo.send("val-0", identity(link, 0, 0))
+    strange = link.consumer.consensus_key(3).public_key
+    assert understood(juno.says(report(link, height=90, updated=[named(link.validator(0), strange)])), Applied) == Applied()
+    link.consumer.send("alice", Delegate(link.validator(3), 900))
+    link.consumer.block()
+    osmo.send("bob", evidence_for(link, double_vote(link.consumer, 3)))
+    juno.check()
+    assert account(osmo, "alice").collateral == 900
+    assert staking.delegation_value(osmo.state, osmo.address("val-0"), osmo.validator(0)) == SELF_BOND

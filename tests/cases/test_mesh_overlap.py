@@ -2,13 +2,12 @@
 
 import pytest
 
-from mesh_faults import double_vote, evidence_for
+from mesh_faults import double_vote, evidence_for, identity
 from mesh_rig import SELF_BOND, Link, MeshRig, account, pair, refused
 from meshsec_core.modules import bank
 from meshsec_core.modules.staking import state as staking
 from meshsec_core.modules.staking.module import Delegate
 from meshsec_core.security.mesh.provider.lending import StakeRemote
-from meshsec_core.security.mesh.provider.overlap import LinkIdentity, identity_bytes
 from meshsec_core.security.mesh.provider.vault import Bond
 
 
@@ -16,15 +15,6 @@ def start(*, correlated: bool) -> tuple[MeshRig, Link]:
     rig, link = pair(alice=1_000, bob=1_000, provider_terms={"correlated": correlated})
     link.provider.send("bob", Delegate(link.provider.validator(2), 1_000))
     return rig, link
-
-
-def identity(link: Link, here: int, there: int, key: int | None = None) -> LinkIdentity:
-    """Join a validator of the provider with one of the consumer, signed by that one's key, or by another's."""
-    text = identity_bytes(
-        link.provider.ctx.chain_id, link.provider.validator(here), link.consumer.ctx.chain_id, link.validator(there)
-    )
-    signature = link.consumer.consensus_key(there if key is None else key).sign(text)
-    return LinkIdentity(link.lent, link.validator(there), signature)
 
 
 @pytest.mark.parametrize(("correlated", "left"), [(True, SELF_BOND * 9 // 10), (False, SELF_BOND)])

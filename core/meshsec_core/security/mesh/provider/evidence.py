@@ -8,6 +8,8 @@ say whose key it is.
 Source: mesh-security-sdk branches vuong/handle-misbehaviour and vuong/handle-consumer-misbehaviour; age is not a defence.
 """
 
+from typing import NamedTuple
+
 from meshsec_core.consensus.attack import signed_both
 from meshsec_core.consensus.evidence import verify_double_vote
 from meshsec_core.ibc import client
@@ -83,7 +85,7 @@ def _charge_attack(ctx: Ctx, link: Link, msg: SubmitEvidence, evidence: LightCli
         told = header.signed_header.header
         time = min(told.time, conflicting.signed_header.header.time)
         if found is not None and not is_charged(ctx, msg.consumer, ValidatorId(found), FaultKind.DOUBLE_SIGN, told.height):
-            charge_double_sign(ctx, msg.consumer, ValidatorId(found), told.height, time)
+            charge_double_sign(ctx, Guilty(msg.consumer, ValidatorId(found), member.address), told.height, time)
             charged += 1
     if not charged:
         raise Rejected(NOBODY_GUILTY, height=header.signed_header.header.height)
@@ -97,16 +99,27 @@ def _charge_votes(ctx: Ctx, link: Link, msg: SubmitEvidence, evidence: Duplicate
     found = KEYS.find(ctx.store, msg.consumer, address.hex())
     if found is None:
         raise Rejected(UNKNOWN_KEY, address=address.hex())
-    charge_double_sign(ctx, msg.consumer, ValidatorId(found), height, header.signed_header.header.time)
+    guilty = Guilty(msg.consumer, ValidatorId(found), address)
+    charge_double_sign(ctx, guilty, height, header.signed_header.header.time)
 
 
-def charge_double_sign(ctx: Ctx, link: LinkId, validator: ValidatorId, height: int, time: int) -> None:
+class Guilty(NamedTuple):
+    """Whose key has signed two blocks."""
+
+    link: LinkId
+    validator: ValidatorId
+    address: bytes
+    """Of the key."""
+
+
+def charge_double_sign(ctx: Ctx, guilty: Guilty, height: int, time: int) -> None:
     """Slash for a proven double sign, once for ever, and write the validator off. The consumer is told what is gone.
 
     Raises:
         Rejected: `mesh/fault-charged`.
     """
     kind = FaultKind.DOUBLE_SIGN
+    link, validator, address = guilty
     if is_charged(ctx, link, validator, kind, height):
         raise Rejected(FAULT_CHARGED, validator=validator, height=height)
     terms = get_link(ctx.store, link)
@@ -114,7 +127,7 @@ def charge_double_sign(ctx: Ctx, link: LinkId, validator: ValidatorId, height: i
     fault = Fault(kind, height, time, ctx.height, ctx.time, Authority.EVIDENCE, 0)
     charge(ctx, Charge(link, validator, fault, fraction * (ONE_E18 // ONE_BPS), fraction))
     write_change(ctx, link, validator, Entry(height, Change.TOMBSTONED, time))
-    answer_here(ctx, link, validator, fraction)
+    answer_here(ctx, link, validator, address, fraction)
 
 
 def _header(ctx: Ctx, link: Link, raw: bytes, height: int) -> ClientHeader:

@@ -8,6 +8,7 @@ Source: the articles on mesh security: validator overlap and correlated slashing
 """
 
 from meshsec_core.kernel import codec
+from meshsec_core.kernel.crypto import address_of
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import ONE_BPS, ChainId, LinkId, ValidatorId
 from meshsec_core.modules import bank
@@ -15,7 +16,7 @@ from meshsec_core.modules.staking import state as staking
 from meshsec_core.modules.staking.delegation import change
 from meshsec_core.runtime.module import Ctx, Msg
 from meshsec_core.security.mesh.history import State
-from meshsec_core.security.mesh.provider.state import HISTORIES, OVERLAPS, get_link, live_link
+from meshsec_core.security.mesh.provider.state import HISTORIES, OVERLAPS, Overlap, get_link, live_link
 
 NOT_THE_SAME = "mesh/not-the-same-operator"
 ALREADY_OVERLAPS = "mesh/already-overlaps"
@@ -55,19 +56,24 @@ def link_identity(ctx: Ctx, msg: LinkIdentity) -> None:
     known = record.state is not State.UNKNOWN and record.public_key
     if not known or not ctx.verify(record.public_key, signed, msg.signature):
         raise Rejected(NOT_THE_SAME, operator=operator, validator=msg.validator[:100])
-    OVERLAPS.put(ctx.store, msg.consumer, msg.validator, operator)
+    OVERLAPS.put(ctx.store, msg.consumer, msg.validator, Overlap(operator, address_of(record.public_key)))
     ctx.emit("mesh/identity-linked", operator=operator, consumer=msg.consumer, validator=msg.validator)
 
 
-def answer_here(ctx: Ctx, name: LinkId, validator: ValidatorId, fraction_bps: int) -> None:
+def answer_here(ctx: Ctx, name: LinkId, validator: ValidatorId, address: bytes, fraction_bps: int) -> None:
     """Burn a part of the self-bond of whoever runs a guilty validator over there, if the link's terms say so. Rounds down, for
-    the operator; users who delegate to the operator lose nothing."""
-    operator = OVERLAPS.find(ctx.store, name, validator)
-    if operator is None or not get_link(ctx.store, name).terms.correlated:
+    the operator; users who delegate to the operator lose nothing.
+
+    The key that is guilty must be the one that joined the identities: a consumer can give a validator another key, and let
+    that sign what it likes.
+    """
+    joined = OVERLAPS.find(ctx.store, name, validator)
+    if joined is None or joined.address != address or not get_link(ctx.store, name).terms.correlated:
         return
-    account = staking.owner(ctx.prefix, ValidatorId(operator))
-    lost = staking.delegation_value(ctx.store, account, ValidatorId(operator)) * fraction_bps // ONE_BPS
+    operator = joined.operator
+    account = staking.owner(ctx.prefix, operator)
+    lost = staking.delegation_value(ctx.store, account, operator) * fraction_bps // ONE_BPS
     if lost:
-        change(ctx, account, ValidatorId(operator), -lost)
+        change(ctx, account, operator, -lost)
         bank.burn(ctx, ctx.module_account(staking.POOL), ctx.denom, lost)
     ctx.emit("mesh/correlated-slash", operator=operator, consumer=name, validator=validator, amount=lost)

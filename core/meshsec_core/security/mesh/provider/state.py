@@ -178,6 +178,14 @@ class Sweeps(msgspec.Struct, frozen=True):
     active: tuple[Sweep, ...] = ()
 
 
+class Overlap(msgspec.Struct, frozen=True):
+    """Who runs a consumer's validator here, and with which key over there this was shown."""
+
+    operator: ValidatorId
+    address: bytes
+    """Of the consensus key."""
+
+
 GENESIS: Item[ProviderGenesis] = Item("mesh/provider", ProviderGenesis)
 LINKS: Map[Link] = Map("mesh/links", Link)
 CLIENTS: Map[str] = Map("mesh/link-of-client", str)
@@ -202,7 +210,7 @@ HISTORIES: Map[History] = Map("mesh/validators", History, parts=2, default=Histo
 """(link, validator)."""
 KEYS: Map[str] = Map("mesh/validator-keys", str, parts=2)
 """(link, consensus address in hex) to validator."""
-OVERLAPS: Map[str] = Map("mesh/overlaps", str, parts=2)
+OVERLAPS: Map[Overlap] = Map("mesh/overlaps", Overlap, parts=2)
 """(link, validator on the consumer) to the validator here that the same operator runs."""
 FAULTS: Map[Fault] = Map("mesh/faults", Fault, parts=3)
 """(link, validator, fault id)."""
