@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from meshsec_core.kernel.crypto import address_of
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import ONE_BPS, LinkId, ValidatorId
+from meshsec_core.kernel.types import ONE_BPS, ONE_E18, LinkId, ValidatorId
 from meshsec_core.runtime.module import Ctx
 from meshsec_core.security.mesh.history import Change, Entry, State
 from meshsec_core.security.mesh.packets import (
@@ -173,12 +173,14 @@ def _slash(ctx: Ctx, link: LinkId, entry: Slashed) -> Reduced | None:
         raise Rejected(FAULT_CHARGED, validator=entry.validator, height=entry.infraction_height)
     if HISTORIES.get(ctx.store, link, entry.validator).at_height(entry.infraction_height).state is not State.ACTIVE:
         raise Rejected(NOT_ACTIVE_AT_INFRACTION, validator=entry.validator, height=entry.infraction_height)
-    if kind is FaultKind.DOUBLE_SIGN and live_link(ctx.store, link).terms.slash_authority is not Authority.PACKET:
+    terms = live_link(ctx.store, link).terms
+    if kind is FaultKind.DOUBLE_SIGN and terms.slash_authority is not Authority.PACKET:
         return None
     fault = Fault(kind, entry.infraction_height, entry.infraction_time, ctx.height, ctx.time, Authority.PACKET, 0)
     reported = entry.slash_amount.amount
-    ratio_e18 = effective_ratio(ctx, link, entry.validator, reported)
-    cut = charge(ctx, Charge(link, entry.validator, fault, ratio_e18, entry.slash_ratio_bps, reported))
+    most_bps = terms.downtime_bps if kind is FaultKind.DOWNTIME and terms.downtime_bps else ONE_BPS
+    ratio_e18 = min(effective_ratio(ctx, link, entry.validator, reported), most_bps * (ONE_E18 // ONE_BPS))
+    cut = charge(ctx, Charge(link, entry.validator, fault, ratio_e18, min(entry.slash_ratio_bps, most_bps), reported))
     if cut is None:
         return Reduced(entry.validator, reported, later=True)
     return Reduced(entry.validator, cut) if cut else None

@@ -41,6 +41,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     double_sign_bps: int = 0
     """Most that one fault can cost; 0 takes the consumer's own fraction. It is the ratio of new liens."""
     downtime_bps: int = 0
+    """Most that one reported downtime can cost; 0 bounds it by the ratio of the lien, like any fault."""
     unbonding_time: int = 0
     """Nanoseconds; 0 takes the consumer's own."""
     slash_authority: Authority = Authority.EVIDENCE
