@@ -54,6 +54,14 @@ def test_of_several_votes_of_one_validator_the_one_for_the_block_counts_once(oth
     assert [one.flag for one in commit.signatures] == [FLAG_COMMIT] * 3 + [FLAG_ABSENT]
 
 
+def test_a_vote_for_another_block_does_not_take_a_vote_for_nil_back() -> None:
+    five = key_set(1, 1, 1, 1, 1)
+    votes = [signed_vote(five, index, BLOCK) for index in range(4)]
+
+    commit = make_commit(five, 5, 0, BLOCK, [*votes, signed_vote(five, 4, NO_BLOCK), signed_vote(five, 4, OTHER)])
+    assert [one.flag for one in commit.signatures] == [FLAG_COMMIT] * 4 + [FLAG_NIL]
+
+
 def test_no_commit_is_made_without_a_quorum_or_from_votes_of_another_step() -> None:
     votes = [signed_vote(FOUR, index, BLOCK) for index in range(4)]
 
@@ -171,3 +179,8 @@ def test_the_median_is_weighted_by_power_and_takes_the_earlier_at_a_tie(
 def test_absent_and_nil_votes_have_no_say_in_the_time() -> None:
     assert median_time(timed(FOUR, 5, 6, 7, None), FOUR) == START + 5 * SECOND
     assert median_time(timed(FOUR, 5, 6, 7, 8, nil=(1,)), FOUR) == START + 5 * SECOND
+
+
+def test_a_commit_without_a_vote_for_its_block_agrees_on_no_time() -> None:
+    with pytest.raises(InvariantViolated):
+        median_time(timed(FOUR, 5, 6, 7, 8, nil=(0, 1, 2, 3)), FOUR)

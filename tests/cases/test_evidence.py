@@ -107,6 +107,10 @@ def test_a_vote_that_the_validator_did_not_sign_is_no_evidence(side: str, change
     assert refusal_by_key(changed(evidence_of(), side, **changes)) == "evidence/bad-signature"
 
 
+def test_a_validator_may_be_guilty_of_the_first_block() -> None:
+    assert refusal_by_set(evidence_of(height=1)) is None
+
+
 def test_prevotes_conflict_too() -> None:
     assert refusal_by_set(evidence_of(kind=PREVOTE)) is None
 

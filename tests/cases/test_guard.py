@@ -88,7 +88,13 @@ def test_the_time_is_read_from_what_was_signed(step: int, time: int) -> None:
     assert time_of(sign_bytes(step=step, time=time, block=None)) == time
 
 
-@pytest.mark.parametrize("raw", [b"\x02\x08\x01", b"\x03\x08\x01\x0f", b"\x00"])
+@pytest.mark.parametrize("height", [0x2A00, 0x3200, 0x0800, 0x2A << 56, 0x32 << 56])
+@pytest.mark.parametrize("step", [STEP_PROPOSE, STEP_PREVOTE])
+def test_a_height_whose_bytes_look_like_a_tag_is_a_height(step: int, height: int) -> None:
+    assert time_of(sign_bytes(height, step=step)) == START
+
+
+@pytest.mark.parametrize("raw", [b"\x02\x08\x01", b"\x03\x08\x01\x0f", b"\x05\x08\x01\x0f\x2a\x00", b"\x00"])
 def test_what_holds_no_time_cannot_be_compared(raw: bytes) -> None:
     with pytest.raises(Rejected) as error:
         time_of(raw)

@@ -175,6 +175,18 @@ def test_a_polka_counts_once() -> None:
     assert machine.state.phase is Phase.PRECOMMIT
 
 
+def test_of_two_polkas_in_a_round_the_first_one_counts() -> None:
+    """Liars with more than a third can make both; the valid block does not swing with what they say last."""
+    machine = Machine()
+    machine.proposal(0, A)
+    machine.proposal(0, B)
+    assert machine.prevotes(0, B, 0, 1, 2) == (precommit(0, B),)
+
+    machine.prevotes(0, A, 0, 1, 2)
+    state = machine.state
+    assert (state.locked_block, state.valid_round, state.valid_block) == (B, 0, B)
+
+
 def test_a_machine_that_starts_again_holds_the_lock_that_its_own_precommits_speak_of() -> None:
     """Given all that is left is a guard and the machine's own votes of rounds 0 and 1, which it hears in any order
     Then it is locked on the later block, proposes that one again, and does not vote for another without a later polka
@@ -187,6 +199,15 @@ def test_a_machine_that_starts_again_holds_the_lock_that_its_own_precommits_spea
     assert (state.locked_round, state.locked_block, state.valid_round, state.valid_block) == (1, B, 1, B)
     machine.go_to_round(2)
     assert machine.proposal(2, A, pol_round=-1) == (prevote(2, NIL),)
+
+
+def test_of_two_own_precommits_in_a_round_the_first_one_is_held() -> None:
+    machine = Machine(me=2)
+    machine.precommits(1, A, 2)
+    machine.precommits(1, B, 2)
+
+    state = machine.state
+    assert (state.locked_round, state.locked_block, state.valid_round, state.valid_block) == (1, A, 1, A)
 
 
 def test_what_others_precommit_locks_nobody() -> None:

@@ -132,6 +132,17 @@ def test_what_came_before_the_start_is_not_lost() -> None:
     assert machine.feed(Start()) == (Schedule(Timer.PROPOSE, 2), prevote(2, A))
 
 
+def test_a_height_starts_in_the_latest_round_that_more_than_a_third_speak_of() -> None:
+    """Given one vote of round 7, too little to follow, and enough of rounds 1 and 3."""
+    machine = Machine(start=False)
+    machine.prevotes(7, A, 0)
+    machine.prevotes(1, A, 0, 1)
+    machine.prevotes(3, A, 0, 1)
+    machine.prevotes(2, A, 0, 1)
+
+    assert machine.feed(Start()) == (Propose(3, None, -1),)
+
+
 def test_votes_from_nowhere_change_nothing() -> None:
     machine = Machine()
     before = machine.state

@@ -46,6 +46,11 @@ def test_a_signed_vote_of_a_member_counts(kind: int, block: BlockId) -> None:
     assert refusal(signed_vote(SET, 2, block, kind=kind)) is None
 
 
+@pytest.mark.parametrize(("index", "changes"), [(0, {"height": 1}), (3, {"round": MAX_ROUND})])
+def test_the_first_height_the_last_round_and_both_ends_of_the_set_count(index: int, changes: dict[str, int]) -> None:
+    assert refusal(signed_vote(SET, index, BLOCK, **changes)) is None
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -56,9 +61,11 @@ def test_a_signed_vote_of_a_member_counts(kind: int, block: BlockId) -> None:
         ({"block_id": BlockId(b"b" * 32)}, "consensus/malformed"),
         ({"block_id": BlockId(b"", PartSetHeader(1, b"b" * 32))}, "consensus/malformed"),
         ({"block_id": BlockId(b"b" * 32, PartSetHeader(0, b"b" * 32))}, "consensus/malformed"),
+        ({"block_id": BlockId(b"b" * 32, PartSetHeader(1, b"b" * 31))}, "consensus/malformed"),
         ({"index": 1}, "consensus/not-a-validator"),
         ({"index": 4}, "consensus/not-a-validator"),
         ({"index": -2}, "consensus/not-a-validator"),
+        ({"index": -1, "address": SET.validators[3].address}, "consensus/not-a-validator"),
         ({"address": SET.validators[1].address}, "consensus/not-a-validator"),
         ({"kind": PREVOTE}, "consensus/bad-signature"),
         ({"height": 6}, "consensus/bad-signature"),
@@ -81,6 +88,11 @@ def test_the_proposer_of_the_round_may_propose(number: int, pol_round: int) -> N
     for position in range(4):
         proposal = signed_proposal(position, number=number, pol_round=pol_round)
         assert proposal_refusal(proposal) == (None if position == number % 4 else "consensus/bad-signature")
+
+
+def test_the_first_height_and_the_last_round_may_be_proposed_in() -> None:
+    assert proposal_refusal(signed_proposal(0, height=1)) is None
+    assert proposal_refusal(signed_proposal(MAX_ROUND % 4, number=MAX_ROUND)) is None
 
 
 @pytest.mark.parametrize(

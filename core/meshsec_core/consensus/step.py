@@ -199,10 +199,11 @@ def _voted(state: State, event: Voted) -> Transition:
         effects = (Conflict(event.kind, number, index, tally.votes[index], block),)
     ballot = _change(ballot, prevotes=tally) if is_prevote else _change(ballot, precommits=tally)
     state = _change(state, ballots={**state.ballots, number: ballot})
-    if index == state.me and not is_prevote and block is not None:
-        state = _remember(state, number, block)
-    if not is_prevote and _decides(state, ballot, block):  # L49
-        return _decide(state, number, block, effects)
+    if not is_prevote and block is not None:
+        if index == state.me:
+            state = _remember(state, number, block)
+        if _decides(state, ballot, block):  # L49
+            return _decide(state, number, block, effects)
     if state.round < 0:
         return state, effects
     if number > state.round:
@@ -236,7 +237,7 @@ def _proposed(state: State, event: Proposed) -> Transition:
     for decided, cast in state.ballots.items():
         if _decides(state, cast, block):  # L49
             return _decide(state, decided, block, ())
-    return _advance(state, ()) if state.round >= 0 else (state, ())
+    return _advance(state, ())
 
 
 def _timed_out(state: State, event: TimedOut) -> Transition:
@@ -284,7 +285,8 @@ def _count_prevotes(state: State, ballot: Ballot, effects: tuple[Effect, ...]) -
     number, total_power = state.round, state.validators.roster.total_power
     prevotes = ballot.prevotes
     if not ballot.polka:
-        block = next((block for block in prevotes.powers if _is_polka(state, prevotes, block)), None)
+        valid = (block for block, is_valid in state.blocks.items() if is_valid)
+        block = next((block for block in valid if is_quorum(prevotes.behind(block), total_power)), None)
         if block is not None:  # L36
             ballot = _change(ballot, polka=True)
             state = _change(_keep(state, ballot), valid_round=number, valid_block=block)
@@ -308,9 +310,7 @@ def _cast(state: State, kind: int, choice: Choice, effects: tuple[Effect, ...]) 
     return _change(state, phase=phase), effects
 
 
-def _decide(state: State, number: int, block: Choice, effects: tuple[Effect, ...]) -> Transition:
-    if block is None:
-        return state, effects
+def _decide(state: State, number: int, block: BlockId, effects: tuple[Effect, ...]) -> Transition:
     return _change(state, phase=Phase.DECIDED), (*effects, Decide(number, block))
 
 
@@ -333,15 +333,9 @@ def _may_prevote(state: State, proposal: Proposed) -> bool:
     return state.locked_round <= proposal.pol_round or state.locked_block == proposal.block
 
 
-def _is_polka(state: State, prevotes: Tally, block: Choice) -> bool:
-    known = block is not None and state.blocks.get(block, False)
-    return known and is_quorum(prevotes.behind(block), state.validators.roster.total_power)
-
-
-def _decides(state: State, ballot: Ballot, block: Choice) -> bool:
-    if block is None or not is_quorum(ballot.precommits.behind(block), state.validators.roster.total_power):
-        return False
-    return state.blocks.get(block, False)
+def _decides(state: State, ballot: Ballot, block: BlockId) -> bool:
+    known = state.blocks.get(block, False)
+    return known and is_quorum(ballot.precommits.behind(block), state.validators.roster.total_power)
 
 
 def _heard(state: State, ballot: Ballot) -> int:

@@ -93,6 +93,8 @@ def mutated(root: Path, mutant: Mutant) -> ast.Module:
 def _lines(node: ast.AST, statement: ast.stmt) -> tuple[int, ...]:
     if isinstance(node, ast.expr):
         return (statement.lineno, *range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    if isinstance(node, ast.If | ast.While):  # a condition over several lines is not told to begin at its keyword
+        return (statement.lineno, *range(node.test.lineno, (node.test.end_lineno or node.test.lineno) + 1))
     return (statement.lineno,)
 
 
