@@ -1,12 +1,13 @@
 """The crit-bit tree and the map of stores, against hashes put together by hand."""
 
 from hashlib import sha256
+from itertools import chain, combinations, product
 
 import pytest
 
 from meshsec_core.kernel.errors import InvariantViolated
 from meshsec_core.kernel.merkle import critbit, simple
-from meshsec_core.kernel.merkle.critbit import Leaf, Tree
+from meshsec_core.kernel.merkle.critbit import Change, Leaf, Node, Tree
 from meshsec_core.kernel.merkle.ics23 import verify_membership, verify_non_membership
 from meshsec_core.kernel.wire.ics23 import TENDERMINT_SPEC, ExistenceProof, NonExistenceProof
 
@@ -27,6 +28,19 @@ def tree_of(**values: bytes) -> Tree:
     tree = critbit.write(None, sorted((key.encode(), value) for key, value in values.items()))
     assert tree is not None
     return tree
+
+
+def shape(node: Node) -> tuple[object, ...]:
+    """Everything that a node says, and all below it."""
+    if isinstance(node, Leaf):
+        return node.key, node.value
+    return node.index, node.mask, node.preimage, shape(node.left), shape(node.right)
+
+
+def same(one: Tree | None, other: Tree | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return (one.root, shape(one.node)) == (other.root, shape(other.node))
 
 
 def test_the_root_of_no_keys_is_the_hash_of_nothing() -> None:
@@ -138,6 +152,62 @@ def test_a_leaf_may_lie_under_120_branches_and_is_proven_there_but_not_under_mor
             critbit.write(deep, more)
 
 
+@pytest.mark.parametrize(
+    "universe",
+    [
+        pytest.param((b"a", b"a\x00", b"ab", b"b", b"q"), id="prefixes"),
+        pytest.param((b"\x00", b"\x01", b"\x03", b"\x7f", b"\x80"), id="bits"),
+        pytest.param((b"a1", b"a2", b"b1", b"b2", b"b3"), id="halves"),
+    ],
+)
+def test_every_batch_on_every_tree_of_five_keys_gives_the_one_tree_of_its_contents(universe: tuple[bytes, ...]) -> None:
+    """Whatever was there, whatever is set or removed: all 32 trees, all 243 batches."""
+    planted: dict[tuple[tuple[bytes, bytes], ...], Tree | None] = {}
+    for contents in product((None, b"1", b"2"), repeat=5):
+        entries = tuple((key, value) for key, value in zip(universe, contents, strict=True) if value is not None)
+        planted[entries] = critbit.write(None, entries)
+    for present in chain.from_iterable(combinations(universe, size) for size in range(6)):
+        before = tuple((key, b"1") for key in present)
+        for changes in product(("keep", None, b"2"), repeat=5):
+            batch: list[Change] = [
+                (key, value) for key, value in zip(universe, changes, strict=True) if not isinstance(value, str)
+            ]
+            after = tuple(sorted((key, value) for key, value in (dict(before) | dict(batch)).items() if value is not None))
+            written = critbit.write(planted[before], batch)
+            assert same(written, planted[after]), (before, batch)
+
+
+LEFT_CHAIN = [(b"\x00" * zeros + b"\x01", b"v") for zeros in reversed(range(122))]
+RIGHT_CHAIN = [(b"a" * length, b"v") for length in range(1, 123)]
+
+
+@pytest.mark.parametrize("deep", [pytest.param(LEFT_CHAIN, id="left"), pytest.param(RIGHT_CHAIN, id="right")])
+@pytest.mark.parametrize("size", [1, 2, 3, 60, 119])
+def test_however_a_leaf_comes_under_120_branches_one_more_is_refused(deep: list[tuple[bytes, bytes]], size: int) -> None:
+    """The deepest leaf, and others at every height above it, come in one batch."""
+    for keys, allowed in ((deep[:120] + deep[121:], True), (deep, False)):
+        end = 0 if deep is LEFT_CHAIN else len(keys) - 1
+        for at in range(0, len(keys) - size, 7):
+            batch = sorted({keys[end], *keys[at : at + size]})
+            before = critbit.write(None, [entry for entry in keys if entry not in batch][:121])
+            if allowed:
+                assert same(critbit.write(before, batch), critbit.write(None, keys))
+            else:
+                with pytest.raises(InvariantViolated):
+                    critbit.write(before, batch)
+
+
+@pytest.mark.parametrize("inside", [(b"\x00\x00", b"\x00\x01"), (b"z1", b"z2")])
+def test_a_chain_that_leaves_a_tree_at_its_top_may_have_119_branches(inside: tuple[bytes, bytes]) -> None:
+    before = critbit.write(None, [(key, b"v") for key in inside])
+    for more in ([], [(inside[0] + b"x", b"v")]):
+        for deep in (RIGHT_CHAIN, [(b"a" + key, value) for key, value in LEFT_CHAIN]):
+            allowed = sorted(deep[:120] + more)
+            assert same(critbit.write(before, allowed), critbit.write(None, sorted([*allowed, *((key, b"v") for key in inside)])))
+            with pytest.raises(InvariantViolated):
+                critbit.write(before, sorted(deep[:121] + more))
+
+
 def test_a_scan_starts_at_the_first_key_that_is_not_below_the_start() -> None:
     tree = tree_of(**{f"k{number:05d}": b"v" for number in range(2000)})
     starts = (b"", b"k01000", b"k01000/", b"k019", b"k02")
@@ -201,6 +271,6 @@ def test_a_map_refuses_names_it_was_not_made_with_and_what_cannot_be_proven() ->
         stores.replace({"bank": b""})
     with pytest.raises(InvariantViolated):
         stores.prove("mint")
-    for values in ({}, {"": b"1"}, {"bank": b""}):
+    for values in ({}, {"": b"1"}, {"bank": b""}, {"bank": b"1", "mint": b""}, {"": b"1", "bank": b"1"}):
         with pytest.raises(InvariantViolated):
             simple.build(values)

@@ -6,7 +6,18 @@ import pytest
 from msgspec.structs import replace
 
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.merkle.ics23 import IAVL_SPEC, NESTED_SPECS, check, verify_absence, verify_non_membership, verify_value
+from meshsec_core.kernel.merkle.ics23 import (
+    IAVL_SPEC,
+    NESTED_SPECS,
+    SMT_SPEC,
+    check,
+    check_leaf,
+    is_first,
+    is_last,
+    verify_absence,
+    verify_non_membership,
+    verify_value,
+)
 from meshsec_core.kernel.merkle.operations import apply_leaf, calculate, hashed
 from meshsec_core.kernel.store.state import State
 from meshsec_core.kernel.wire.ics23 import (
@@ -17,6 +28,7 @@ from meshsec_core.kernel.wire.ics23 import (
     LeafOp,
     MerkleProof,
     NonExistenceProof,
+    ProofSpec,
 )
 from meshsec_core.kernel.wire.proto import decode, encode
 
@@ -145,6 +157,78 @@ def test_leaves_that_lie_in_the_wrong_order_show_no_gap() -> None:
     assert refusal_of(verify_non_membership, TENDERMINT_SPEC, calculate(left), lie, b"aa") == "proof/not-neighbours"
 
 
+def leaf_of(key: bytes, spec: ProofSpec = TENDERMINT_SPEC) -> bytes:
+    return apply_leaf(spec.leaf_spec, key, b"v")
+
+
+def under(key: bytes, *steps: InnerOp, spec: ProofSpec = TENDERMINT_SPEC) -> ExistenceProof:
+    return ExistenceProof(key, b"v", spec.leaf_spec, steps)
+
+
+def gap(left: ExistenceProof, right: ExistenceProof, key: bytes, spec: ProofSpec = TENDERMINT_SPEC) -> str:
+    """The code with which two leaves of one tree are refused as the neighbours of a key."""
+    assert calculate(left) == calculate(right)
+    return refusal_of(verify_non_membership, spec, calculate(left), NonExistenceProof(key, left, right), key)
+
+
+def test_a_key_right_below_where_two_paths_part_is_not_passed_over() -> None:
+    """Given the tree ((a b)(c d))
+    Then b and c are neighbours, and neither a and c nor b and d are
+    """
+    a, b, c, d = (leaf_of(key) for key in (b"a", b"b", b"c", b"d"))
+    left, right = hashed(1, b"\x01" + a + b), hashed(1, b"\x01" + c + d)
+    first, second = InnerOp(1, b"\x01", right), InnerOp(1, b"\x01" + left)
+    on_a, on_b = under(b"a", InnerOp(1, b"\x01", b), first), under(b"b", InnerOp(1, b"\x01" + a), first)
+    on_c, on_d = under(b"c", InnerOp(1, b"\x01", d), second), under(b"d", InnerOp(1, b"\x01" + c), second)
+
+    assert gap(on_b, on_c, b"bb") == ""
+    assert gap(on_a, on_c, b"b") == "proof/not-neighbours"
+    assert gap(on_b, on_d, b"c") == "proof/not-neighbours"
+
+
+def test_a_branch_with_three_children_hides_none_of_them() -> None:
+    """Given a spec with room for it, a branch over a, b and c, and one in which the second child comes before the first."""
+    spec = replace(TENDERMINT_SPEC, inner_spec=replace(TENDERMINT_SPEC.inner_spec, max_prefix_length=65))
+    a, b, c = (leaf_of(key) for key in (b"a", b"b", b"c"))
+
+    assert gap(under(b"a", InnerOp(1, b"\x01", b + c)), under(b"c", InnerOp(1, b"\x01" + a + b)), b"b", spec) == (
+        "proof/not-neighbours"
+    )
+    turned = gap(under(b"a", InnerOp(1, b"\x01" + c, b)), under(b"c", InnerOp(1, b"\x01", a + b)), b"b", spec)
+    assert turned == "proof/not-neighbours"
+
+
+def test_neighbours_may_each_lie_beside_an_empty_child() -> None:
+    spec = replace(SMT_SPEC, prehash_key_before_comparison=False)
+    empty = InnerOp(1, b"\x01", bytes(32))
+    left, right = (hashed(1, b"\x01" + leaf_of(key, spec) + bytes(32)) for key in (b"a", b"c"))
+    on_a = under(b"a", empty, InnerOp(1, b"\x01", right), spec=spec)
+    on_c = under(b"c", empty, InnerOp(1, b"\x01" + left), spec=spec)
+
+    assert gap(on_a, on_c, b"b", spec) == ""
+
+
+@pytest.mark.parametrize("spec", [TENDERMINT_SPEC, SMT_SPEC])
+@pytest.mark.parametrize("other", [bytes(32), b"x" * 32])
+def test_a_middle_child_is_at_no_edge(spec: ProofSpec, other: bytes) -> None:
+    for step in (InnerOp(1, b"\x01" + other, other), InnerOp(1, b"\x01", other + other)):
+        assert (is_first(spec.inner_spec, step), is_last(spec.inner_spec, step)) == (False, False)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_branch_that_is_read_as_a_leaf_is_no_neighbour_of_what_is_below_it(first: bool) -> None:
+    """Given a spec whose leaves begin 00 01, whose branches begin 00, and a child whose hash begins 01"""
+    spec = replace(TENDERMINT_SPEC, leaf_spec=LeafOp(1, 0, 0, 0, b"\x00\x01"))
+    names = (bytes([0 if first else 255, number >> 8, number & 255]) for number in range(65536))
+    child = next(name for name in names if leaf_of(name, spec)[0] == 1)
+    below = under(child, InnerOp(1, b"\x00", bytes(32)), spec=spec)
+    text = leaf_of(child, spec)[1:] + bytes(32)
+    above = ExistenceProof(text[:8], text[8:], spec.leaf_spec)
+
+    left, right = (below, above) if first else (above, below)
+    assert gap(left, right, left.key + b"\x00", spec) == "proof/not-neighbours"
+
+
 def test_one_leaf_read_in_two_ways_shows_no_gap() -> None:
     """Under a spec that puts no lengths in front, `a`=`bc` and `ab`=`c` are one leaf."""
     spec = replace(TENDERMINT_SPEC, leaf_spec=LeafOp(1, 0, 0, 0, b"\x00"))
@@ -173,6 +257,9 @@ def test_a_proof_that_is_cut_anywhere_is_refused_or_is_a_shorter_proof_in_its_on
 def test_a_proof_is_checked_by_the_specs_that_are_handed_in() -> None:
     assert refusal_of(verify_value, ROOT, "bank", b"d", b"d", bent(D), NESTED_SPECS) == ""
     assert refusal_of(verify_value, ROOT, "bank", b"d", b"d", bent(D), (IAVL_SPEC, TENDERMINT_SPEC)) == "proof/bad-leaf"
+    assert refusal_of(verify_value, ROOT, "bank", b"d", b"d", bent(D), (TENDERMINT_SPEC, IAVL_SPEC)) == "proof/bad-leaf"
+    for specs in ((IAVL_SPEC, TENDERMINT_SPEC), (TENDERMINT_SPEC, IAVL_SPEC)):
+        assert refusal_of(verify_absence, ROOT, "bank", b"dd", bent(GAP), specs) == "proof/bad-leaf"
     shallow = replace(TENDERMINT_SPEC, max_depth=1)
     assert refusal_of(verify_value, ROOT, "bank", b"d", b"d", bent(D), (shallow, TENDERMINT_SPEC)) == "proof/bad-depth"
     for order in ((1, 0), (0, 1, 2)):
@@ -180,6 +267,8 @@ def test_a_proof_is_checked_by_the_specs_that_are_handed_in() -> None:
         assert refusal_of(check, odd, D) == "proof/unsupported"
     empty = replace(TENDERMINT_SPEC, inner_spec=replace(TENDERMINT_SPEC.inner_spec, child_size=0))
     assert refusal_of(check, empty, D) == "proof/unsupported"
+    small = replace(TENDERMINT_SPEC, inner_spec=replace(TENDERMINT_SPEC.inner_spec, child_size=1))
+    assert refusal_of(check, small, replace(D, path=())) == ""
 
 
 def test_an_operation_that_is_not_offered_is_refused() -> None:
@@ -200,6 +289,7 @@ def test_an_operation_that_is_not_offered_is_refused() -> None:
         (["00040220"], False),
         (["0204022020"], False),
         (["020402"], False),
+        (["02048080"], False),
         (["02040220" + "00" * 32 + "20"], True),
         (["02040220" + "00" * 32], False),
     ],
@@ -214,6 +304,7 @@ def test_a_step_of_an_iavl_path_is_as_high_as_it_lies_and_quotes_whole_children(
     ("prefix", "accepted"),
     [
         ("020402", True),
+        ("000000", True),
         ("0204", False),
         ("010402", False),
         ("020302", False),
@@ -226,3 +317,15 @@ def test_the_prefix_of_an_iavl_leaf_is_three_numbers_and_nothing_else(prefix: st
     spec = replace(IAVL_SPEC, leaf_spec=replace(IAVL_SPEC.leaf_spec, prefix=b""))
     proof = ExistenceProof(b"k", b"v", replace(IAVL_SPEC.leaf_spec, prefix=bytes.fromhex(prefix)))
     assert refusal_of(check, spec, proof) == ("" if accepted else "proof/bad-leaf")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"child_size": 32}, {"min_prefix_length": 3}, {"max_prefix_length": 13}, {"hash": 2}, {"child_order": (0, 1, 2)}],
+)
+def test_only_leaves_of_iavl_trees_must_begin_with_three_numbers(changes: dict[str, object]) -> None:
+    assert refusal_of(check_leaf, IAVL_SPEC, IAVL_SPEC.leaf_spec) == "proof/bad-leaf"
+    other = replace(IAVL_SPEC, inner_spec=replace(IAVL_SPEC.inner_spec, **changes))
+    assert refusal_of(check_leaf, other, other.leaf_spec) == ""
+    other = replace(IAVL_SPEC, leaf_spec=replace(IAVL_SPEC.leaf_spec, length=0))
+    assert refusal_of(check_leaf, other, other.leaf_spec) == ""

@@ -234,6 +234,27 @@ def test_an_absent_suffix_is_omitted() -> None:
     assert encode(InnerOp(1, b"\x01")).hex() == "0801120101"
 
 
+@pytest.mark.parametrize("hash_op", [1, 2])
+@pytest.mark.parametrize(
+    "prefix", [b"\x01", b"\x00", b"\x01" + b"x" * 31, b"\x01" + b"x" * 32, b"\x00" + b"x" * 32, b"\x01" + b"x" * 33]
+)
+@pytest.mark.parametrize("suffix", [b"", b"s" * 31, b"s" * 32, b"s" * 33])
+def test_every_step_is_spelled_like_any_other_message(hash_op: int, prefix: bytes, suffix: bytes) -> None:
+    """Also the two forms that are spelled without the table; before and behind another step."""
+    spelled = b"\x08" + bytes([hash_op]) + b"\x12" + bytes([len(prefix)]) + prefix
+    spelled += b"\x1a" + bytes([len(suffix)]) + suffix if suffix else b""
+    step, other = InnerOp(hash_op, prefix, suffix), InnerOp(2, b"o")
+    raw_step, raw_other = b"\x22" + bytes([len(spelled)]) + spelled, b"\x22\x05\x08\x02\x12\x01o"
+
+    for steps, raw in (((step, other), raw_step + raw_other), ((other, step), raw_other + raw_step)):
+        proof = ExistenceProof(b"k", b"v", LeafOp(), steps)
+        assert encode(proof) == b"\x0a\x01k\x12\x01v\x1a\x00" + raw
+        assert decode(ExistenceProof, encode(proof)) == proof
+    with pytest.raises(Rejected) as error:
+        decode(ExistenceProof, encode(ExistenceProof(b"k", b"v", LeafOp(), (step,)))[:-1])
+    assert error.value.code.startswith("wire/")
+
+
 def test_a_proof_travels_in_a_oneof() -> None:
     proof = ExistenceProof(b"k", b"v", LeafOp())
     assert encode(MerkleProof((proof,))).hex() == "0a0a0a080a016b1201761a00"

@@ -315,7 +315,7 @@ class _Batch:
         self._forks: list[tuple[int, int] | None] = [None] * len(changes)
 
     def merge(self, tree: Tree, low: int, high: int, depth: int) -> Tree | None:
-        """Return a subtree after the slice; the same object if nothing in it changes."""
+        """Return a subtree after the slice; the same object if nothing in it changes, unless it is a single leaf."""
         if high - low < 2:
             return self._merge_one(tree, low, depth) if low < high else tree
         node = tree.node
