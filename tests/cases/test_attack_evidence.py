@@ -143,6 +143,22 @@ def test_a_signature_that_is_not_needed_accuses_nobody_unless_it_is_good() -> No
     assert refusal(evidence_of(framed)) == ("evidence/bad-conflicting-block", "light/bad-signature")
 
 
+def test_what_follows_a_missing_signature_is_checked_too() -> None:
+    """Given two thirds at positions 0 and 1, nothing at 2, and at 3 a signature that is bad or under another's address."""
+    gapped = block(6, (0, 1, 3), app_hash=b"x" * 32)
+    commit = gapped.signed_header.commit
+    assert refusal(evidence_of(gapped)) is None
+
+    for changes, reason in (
+        ({"signature": bytes(64)}, "light/bad-signature"),
+        ({"address": SET.validators[2].address}, "light/wrong-signer"),
+    ):
+        last = msgspec.structs.replace(commit.signatures[3], **changes)
+        forged = msgspec.structs.replace(commit, signatures=(*commit.signatures[:3], last))
+        framed = msgspec.structs.replace(gapped, signed_header=msgspec.structs.replace(gapped.signed_header, commit=forged))
+        assert refusal(evidence_of(framed)) == ("evidence/bad-conflicting-block", reason)
+
+
 def test_a_conflicting_block_must_be_whole() -> None:
     other_chain = block(6, ALL, chain_id="other-1", app_hash=b"x" * 32)
     no_proposer = msgspec.structs.replace(LUNATIC, validators=msgspec.structs.replace(LUNATIC.validators, proposer=None))

@@ -158,6 +158,7 @@ def test_a_leaf_may_lie_under_120_branches_and_is_proven_there_but_not_under_mor
         pytest.param((b"a", b"a\x00", b"ab", b"b", b"q"), id="prefixes"),
         pytest.param((b"\x00", b"\x01", b"\x03", b"\x7f", b"\x80"), id="bits"),
         pytest.param((b"a1", b"a2", b"b1", b"b2", b"b3"), id="halves"),
+        pytest.param((b"\x10", b"\x50\x01", b"\x50\x02", b"\x58", b"\xd0"), id="one byte"),
     ],
 )
 def test_every_batch_on_every_tree_of_five_keys_gives_the_one_tree_of_its_contents(universe: tuple[bytes, ...]) -> None:
