@@ -6,14 +6,21 @@ import msgspec
 import pytest
 
 from attacks import AHEAD, ALL, AMNESIA, COMMON, EQUIVOCATION, LUNATIC, SET, TRUSTED, Evidence, block, evidence_of, told
-from meshsec_core.consensus.attack import Attack, kind_of, make_light_client_attack, verify_light_client_attack
+from meshsec_core.consensus.attack import (
+    Attack,
+    kind_of,
+    make_light_client_attack,
+    signed_both,
+    verify_light_client_attack,
+)
+from meshsec_core.consensus.light import Untrusted
 from meshsec_core.consensus.validators import ValidatorSet
 from meshsec_core.kernel.crypto import verify
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.hashes import evidence_id, header_hash
 from meshsec_core.kernel.wire.tendermint import LightBlock, decode_evidence, encode_evidence
-from signing import START, key_set, light_block
+from signing import CHAIN, START, commit_header, key_set, light_block
 
 
 def refusal(evidence: Evidence, trusted: LightBlock = TRUSTED, validators: ValidatorSet = SET) -> tuple[str, str] | None:
@@ -79,6 +86,23 @@ def test_in_an_equivocation_only_who_signed_both_blocks_is_guilty() -> None:
     assert refusal(evidence, TRUSTED) == ("evidence/wrong-guilty", "")
 
 
+def with_nil(found: LightBlock, signers: tuple[int, ...], nil: int) -> LightBlock:
+    """The same header, signed at these positions, with a vote for nil at one."""
+    return told(Untrusted(commit_header(found.signed_header.header, SET, signers, nil=(nil,)), SET))
+
+
+def test_who_voted_for_nil_is_guilty_of_nothing() -> None:
+    trusted = with_nil(TRUSTED, (0, 2, 3), 1)
+    evidence = evidence_of(EQUIVOCATION, trusted)
+    assert names(evidence) == [0, 2]
+    assert refusal(evidence, trusted) is None
+
+    for conflicting in (LUNATIC, EQUIVOCATION):
+        evidence = evidence_of(with_nil(conflicting, (0, 2, 3), 1))
+        assert names(evidence) == [0, 2, 3]
+        assert refusal(evidence) is None
+
+
 def test_the_guilty_are_stated_exactly_and_by_power() -> None:
     evidence = evidence_of(LUNATIC)
     first, second, third = evidence.byzantine_validators
@@ -106,10 +130,10 @@ def test_a_lunatic_set_of_strangers_accuses_only_members_of_the_common_set() -> 
     assert refusal(evidence) is None
 
 
-@pytest.mark.parametrize(("signer", "code"), [(40, None), (33, "evidence/insufficient-trust")])
-def test_more_than_a_third_of_the_common_set_must_have_signed_a_lunatic_header(signer: int, code: str | None) -> None:
-    """Given a common set of 100 (99 for the refused case), of which one member has 40 (33 of 99 is no more than a third)."""
-    validators = key_set(signer, 60 if code is None else 66)
+@pytest.mark.parametrize(("signer", "other", "code"), [(40, 60, None), (34, 66, None), (33, 66, "evidence/insufficient-trust")])
+def test_more_than_a_third_of_the_common_set_must_have_signed_a_lunatic_header(signer: int, other: int, code: str | None) -> None:
+    """34 of 100 are more than a third, 33 of 99 are not."""
+    validators = key_set(signer, other)
     common = told(light_block(5, validators, range(2), validators))
     trusted = told(light_block(6, validators, range(2), validators))
     alone = key_set(signer)
@@ -177,12 +201,21 @@ def test_powers_and_time_are_those_of_the_common_height() -> None:
 
     assert refusal(changed(evidence, total_power=101)) == ("evidence/wrong-power", "")
     assert refusal(changed(evidence, time=evidence.time + 1)) == ("evidence/wrong-time", "")
+    assert refusal(changed(evidence, total_power=1)) == ("evidence/wrong-power", "")
     assert refusal(changed(evidence, total_power=0)) == ("evidence/malformed", "")
 
 
 @pytest.mark.parametrize("height", [0, -1, 7])
 def test_the_common_height_lies_between_one_and_that_of_the_conflicting_block(height: int) -> None:
     assert refusal(changed(evidence_of(LUNATIC), common_height=height)) == ("evidence/malformed", "")
+
+
+def test_both_may_have_agreed_on_the_first_block_last() -> None:
+    first = block(1)
+    evidence = make_light_client_attack(LUNATIC, TRUSTED, first)
+
+    assert evidence.common_height == 1
+    verify_light_client_attack(evidence, first.signed_header.header, SET, TRUSTED.signed_header, verify)
 
 
 def test_a_forged_state_is_told_from_the_height_before_it() -> None:
@@ -203,6 +236,42 @@ def test_a_block_ahead_of_the_chain_is_an_attack_only_if_it_is_not_younger_than_
     assert names(evidence_of(AHEAD)) == [0, 1, 2]
     assert refusal(evidence_of(AHEAD)) is None
     assert refusal(evidence_of(late)) == ("evidence/orderly-time", "")
+
+
+@pytest.mark.parametrize("changes", [{"app_hash": b"x" * 32}, {"data_hash": b"x" * 32}])
+def test_a_conflicting_block_of_a_height_that_the_chain_has_is_an_attack_at_any_time(changes: dict[str, object]) -> None:
+    assert refusal(evidence_of(block(6, (0, 1, 2), time=START + 99 * SECOND, **changes))) is None
+
+
+def both(first: LightBlock, second: LightBlock) -> list[int] | tuple[str, str]:
+    """The positions of who signed both, or code and reason of the refusal."""
+    try:
+        members = signed_both(first, second, CHAIN, verify)
+    except Rejected as error:
+        return error.code, str(error.facts.get("reason", ""))
+    assert all(member in first.validators.validators for member in members)
+    return [SET.index_of(member.address) for member in members]
+
+
+def test_without_a_chain_to_compare_with_the_guilty_are_those_who_signed_both() -> None:
+    forged = key_set(40, 30, 20, 0, 45, 45)
+    signers = [position for position, member in enumerate(forged.validators) if member.power]
+
+    for conflicting in (LUNATIC, EQUIVOCATION, told(light_block(6, forged, signers, SET))):
+        assert both(TRUSTED, conflicting) == both(conflicting, TRUSTED) == [0, 1, 2]
+    assert both(block(6, (0, 1, 3)), EQUIVOCATION) == [0, 1]
+    assert both(with_nil(TRUSTED, (0, 2, 3), 1), EQUIVOCATION) == [0, 2]
+    assert both(TRUSTED, AMNESIA) == both(AMNESIA, TRUSTED) == []
+
+
+def test_without_a_chain_to_compare_with_both_blocks_are_checked() -> None:
+    few = block(6, (0, 2), app_hash=b"x" * 32)
+    elsewhere = block(6, ALL, chain_id="other-1", app_hash=b"x" * 32)
+
+    assert both(TRUSTED, AHEAD) == ("evidence/malformed", "")
+    assert both(TRUSTED, block(6, (0, 1, 2))) == ("evidence/same-block", "")
+    for bad, reason in ((few, "light/insufficient-power"), (elsewhere, "light/wrong-chain")):
+        assert both(TRUSTED, bad) == both(bad, TRUSTED) == ("evidence/bad-conflicting-block", reason)
 
 
 def test_one_attack_is_one_fault_whoever_collected_its_signatures() -> None:

@@ -162,6 +162,14 @@ def test_a_change_of_power_keeps_the_priority() -> None:
     assert changed.total_power == 21
 
 
+def test_after_a_change_it_is_the_turn_of_whoever_has_the_highest_priority() -> None:
+    validators = ValidatorSet.genesis([(key(1), 10), (key(2), 10), (key(3), 10)])
+
+    for turns_taken in range(1, 4):
+        changed = validators.increment(turns_taken).update([(key(4), 5)])
+        assert changed.proposer.priority == max(changed.priorities) > min(changed.priorities)
+
+
 def test_the_next_set_is_changed_first_and_takes_its_turn_afterwards() -> None:
     validators = ValidatorSet.genesis([(key(1), 10), (key(2), 10)])
 
@@ -292,6 +300,27 @@ def test_a_set_from_a_stranger_names_each_member_once_and_one_of_them_as_propose
         with pytest.raises(Rejected) as refusal:
             ValidatorSet.from_wire(msgspec.structs.replace(sent, **changes))
         assert refusal.value.code == code
+
+
+def test_a_set_from_a_stranger_may_have_members_without_power_but_not_only_such() -> None:
+    sent = ValidatorSet.genesis([(key(1), 5), (key(2), 4)]).to_wire()
+    weak = [msgspec.structs.replace(member, power=0) for member in sent.validators]
+
+    read = ValidatorSet.from_wire(msgspec.structs.replace(sent, validators=(sent.validators[0], weak[1])))
+    assert (read.roster.powers, read.total_power) == ((5, 0), 5)
+    with pytest.raises(Rejected) as refusal:
+        ValidatorSet.from_wire(msgspec.structs.replace(sent, validators=tuple(weak)))
+    assert refusal.value.code == "validators/bad-power"
+
+
+def test_no_change_leaves_the_turn_where_it_is() -> None:
+    validators = ValidatorSet.genesis([(key(1), 5), (key(2), 4)])
+
+    assert validators.update([]) == validators
+
+
+def test_a_priority_that_would_outgrow_the_numbers_is_clipped_before_its_owner_pays() -> None:
+    assert proposer.elect([INT64_MAX, 0], [2, 1], [b"a", b"b"], 3) == ([INT64_MAX - 3, 1], 0)
 
 
 def test_turns_do_not_change_the_hash_and_powers_do() -> None:

@@ -211,8 +211,6 @@ def _checked(updates: Iterable[Update]) -> dict[bytes, Update]:
         if len(public_key) != PUBLIC_KEY_BYTES:
             raise Rejected(BAD_KEY, bytes=len(public_key))
         address = address_of(public_key)
-        if power < 0:
-            raise Rejected(BAD_POWER, address=address.hex(), power=power)
         if address in checked:
             raise Rejected(DUPLICATE, address=address.hex())
         checked[address] = (public_key, power)
