@@ -83,6 +83,13 @@ def test_rg_map_a_subtraction_below_the_floor_is_refused() -> None:
     assert Range.of(3_000).prepare_sub(2_000) == Range(1_000, 3_000)
 
 
+def test_each_answer_moves_one_end() -> None:
+    assert Range(100, 140).commit_add(10) == Range(110, 140)
+    assert Range(100, 140).rollback_add(10) == Range(100, 130)
+    assert Range(100, 140).commit_sub(10) == Range(100, 130)
+    assert Range(100, 140).rollback_sub(10) == Range(110, 140)
+
+
 def test_answers_stop_where_the_ends_meet_instead_of_failing() -> None:
     assert Range(100, 140).commit_add(100) == Range.of(140)
     assert Range(100, 140).rollback_add(100) == Range.of(100)
@@ -102,7 +109,7 @@ def test_answers_stop_where_the_ends_meet_instead_of_failing() -> None:
         pytest.param((1, 100, 100), 100, (1, 66, 33), id="the remainder goes to the first that can take it"),
         pytest.param((4, 5, 100), 14, (4, 4, 6), id="the remainder skips who cannot take all of it"),
         pytest.param((3, 3, 3), 8, (3, 3, 2), id="no single stake can take the remainder"),
-        pytest.param((0, 10), 5, (0, 5), id="stakes of zero take no share"),
+        pytest.param((0, 10, 10), 5, (0, 3, 2), id="stakes of zero take no share"),
     ],
 )
 def test_burn_1_burn_3_burn_4_a_burn_is_spread_in_equal_shares(

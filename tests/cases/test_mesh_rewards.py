@@ -124,6 +124,17 @@ def test_a_payment_that_fails_can_be_claimed_again(how: str) -> None:
     assert (pending(link), link.consumer.balance("somebody")) == ((0, 0, 0, 0), 50)
 
 
+def test_the_provider_says_how_a_payment_ended() -> None:
+    rig, link = start(("alice", 0, 200))
+    credit(link, [(0, 50)])
+    for target in (Address("junonosuchaddress"), link.consumer.address("somebody")):
+        link.provider.send("alice", WithdrawRewards(link.lent, link.validator(0), target))
+        rig.settle()
+
+    ended = ("mesh/rewards-paid", "mesh/rewards-returned")
+    assert [event.type for event in link.provider.events if event.type in ended] == ["mesh/rewards-returned", "mesh/rewards-paid"]
+
+
 def test_d_6_pending_rewards_never_fall_below_zero_while_an_unstake_is_in_flight() -> None:
     rig, link = start(("alice", 0, 100))
     credit(link, [(0, 100)])

@@ -5,14 +5,17 @@ staking and reported.
 """
 
 import pytest
+from msgspec.structs import replace
 
 from harness import Chain
 from mesh_faults import double_sign, double_vote, downtime, evidence_for
 from mesh_rig import Link, MeshRig, account, star
+from meshsec_core.kernel.errors import Rejected
 from meshsec_core.modules import bank
 from meshsec_core.security.mesh.account import Account, Cut, Lien
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
 from meshsec_core.security.mesh.provider.local import StakeLocal, UnstakeLocal
+from meshsec_core.security.mesh.provider.state import GENESIS
 from meshsec_core.security.mesh.provider.vault import Bond
 from meshsec_core.security.mesh.ranges import Range
 from meshsec_core.security.mesh.stake import Stake, Unbond, cut_unbonds
@@ -142,6 +145,40 @@ def test_a_cut_takes_pending_unbonds_last_and_the_latest_maturing_first() -> Non
     assert liens(osmo)[:2] == (124, 124)
     assert [[entry.amount for entry in x.stake("alice", index).unbonds] for index in (0, 1)] == [[60, 14], [50]]
     rig.settle()
+
+
+def test_a_lien_that_is_smaller_than_what_all_must_give_ends_at_nought() -> None:
+    """Given liens of 100, 100, 100, 100 and 5 at 30 % of a collateral of 125
+    When a loss of 30 leaves 95, and 360 × 30 % = 108 could be slashed
+    Then all give 9 (13 over 1.5, rounded up) and then 1 more (0.7 over 1.2), or what they have
+    """
+    held = Account(125, {key: Lien(Range.of(5 if key == "c" else 100), 3_000) for key in "abcde"})
+
+    left, cuts = held.slash("a", 30, 0)
+    assert left == Account(95, {key: Lien(Range.of(60 if key == "a" else 85), 3_000) for key in "abde"})
+    assert cuts == (Cut("a", 0, 10), Cut("b", 0, 15), Cut("c", 0, 5), Cut("d", 0, 15), Cut("e", 0, 15))
+
+
+def test_no_more_of_a_lien_is_released_than_is_settled() -> None:
+    held = Account(100, {"a": Lien(Range(50, 60), 1_000)})
+
+    for link, amount in (("a", 51), ("b", 1)):
+        with pytest.raises(Rejected) as refusal:
+            held.release(link, amount)
+        assert refusal.value.code == "mesh/insufficient-lien"
+    assert held.release("a", 50) == Account(100, {"a": Lien(Range(0, 10), 1_000)})
+
+
+def test_what_a_link_slashes_goes_to_the_community_where_the_chain_says_so() -> None:
+    rig, (x,) = start({0: 150})
+    osmo = rig.chains["osmo"]
+    GENESIS.put(osmo.state, replace(GENESIS.get(osmo.state), slashed_to_community=True))
+    community = osmo.ctx.module_account("community")
+    before = osmo.balance(community)
+
+    downtime(x.consumer, 0)
+    rig.settle()
+    assert (liens(osmo)[0], osmo.balance(community) - before) == (185, 15)
 
 
 def test_pending_unbonds_of_several_validators_are_cut_by_when_they_mature() -> None:

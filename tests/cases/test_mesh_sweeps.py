@@ -7,7 +7,7 @@ import pytest
 from harness import Chain
 from mesh_faults import double_vote, downtime, evidence_for
 from mesh_rig import Link, MeshRig, account, refused, star
-from meshsec_core.kernel.types import SECOND
+from meshsec_core.kernel.types import ONE_E18, SECOND
 from meshsec_core.modules.slashing import Unjail
 from meshsec_core.security.mesh.consumer.state import REQUESTS
 from meshsec_core.security.mesh.model import MESH
@@ -135,6 +135,26 @@ def test_an_answer_that_arrives_for_a_user_lets_them_pay_first() -> None:
     rig.receive(flight)
     rig.acknowledge(flight)
     assert (x.stake(last, 0).unbonding, account(osmo, last).collateral) == (135, 185)
+    rig.settle()
+
+
+@pytest.mark.usefixtures("two_a_block")
+def test_the_part_that_a_slash_is_counts_what_is_on_its_way_and_not_what_an_earlier_fault_has_still_to_take() -> None:
+    """Given 1,050 on a validator, of which a fault will take a tenth; and 700 on one of another chain
+    Then the next slash of 105 is a ninth of the 945 that will be left; elsewhere nothing has changed
+    """
+    rig, x, y = start()
+    osmo = rig.chains["osmo"]
+
+    def part(link: Link, index: int, amount: int) -> int:
+        return sweep.effective_ratio(osmo.ctx, link.lent, link.validator(index), amount)
+
+    assert (part(x, 0, 105), part(y, 1, 70)) == (ONE_E18 // 10, ONE_E18 // 10)
+    assert (part(x, 0, 1_050), part(x, 0, 1_051), part(x, 1, 1)) == (ONE_E18, ONE_E18, 0)
+    prove(x)
+    assert (part(x, 0, 105), part(y, 1, 70)) == (ONE_E18 // 9, ONE_E18 // 10)
+    osmo.send(USERS[0], StakeRemote(y.lent, y.validator(1), 1), StakeRemote(x.lent, x.validator(2), 1))
+    assert (part(y, 1, 70), part(x, 2, 1)) == (70 * ONE_E18 // 701, ONE_E18)
     rig.settle()
 
 
