@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from meshsec.world.base import World
 
 MESH = "pair"
-PAUSE_SECONDS = 2.0
+PAUSE_SECONDS = 1.5
 """Time to read a step."""
 
 
@@ -26,7 +26,7 @@ def demo(
     sim: Annotated[bool, typer.Option("--sim", help="In this process alone: no chains over HTTP, no live page.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the chains and the live page running until Ctrl-C.")] = False,
     pause: Annotated[
-        float | None, typer.Option(min=0, help="Seconds after each step; 2 in a terminal, else none.", show_default=False)
+        float | None, typer.Option(min=0, help="Seconds after each step; 1.5 in a terminal, else none.", show_default=False)
     ] = None,
     json: Json = False,
 ) -> int:
