@@ -428,3 +428,22 @@ def test_a_header_can_be_verified_without_being_kept(rig: Rig) -> None:
     with refused(rig.a, "light/insufficient-power"):
         client.verify_header(rig.a.ctx, ID, rig.b.client_header(at(1)))
         client.verify_header(rig.a.ctx, ID, rig.b.client_header(at(1), signers=(0, 1)))
+
+
+def test_what_a_chain_signed_is_verified_by_a_frozen_client_too_but_by_no_expired_one(rig: Rig) -> None:
+    header = rig.b.client_header(at(1))
+    alive = CLIENTS.get(rig.a.state, ID)
+    CLIENTS.put(rig.a.state, ID, tendermint.frozen(alive))
+
+    client.verify_signed(rig.a.ctx, ID, header)
+    for spoiled, code in (
+        (rig.b.client_header(at(1), signers=(0, 1)), "light/insufficient-power"),
+        (rig.b.client_header(at(2)), "ibc/unknown-consensus-state"),
+    ):
+        with refused(rig.a, code):
+            client.verify_signed(rig.a.ctx, ID, spoiled)
+    rig.a.block(time_step=TRUSTING_PERIOD)
+    for state, code in ((tendermint.frozen(alive), "light/expired"), (alive, "ibc/client-not-active")):
+        CLIENTS.put(rig.a.state, ID, state)
+        with refused(rig.a, code):
+            client.verify_signed(rig.a.ctx, ID, header)
