@@ -5,14 +5,17 @@ from collections.abc import Iterable
 import pytest
 
 from harness import Chain
-from mesh_rig import Link, MeshRig, pair, refused
-from meshsec_core.kernel.types import ONE_E18, Address
+from ibc_rig import UNBONDING_PERIOD
+from mesh_faults import downtime
+from mesh_rig import Link, MeshRig, account, pair, refused
+from meshsec_core.kernel.types import ONE_E18, SECOND, Address
 from meshsec_core.modules import bank
+from meshsec_core.security.mesh.account import Account
 from meshsec_core.security.mesh.consumer import collect, requests
 from meshsec_core.security.mesh.consumer.state import REWARDS, SENT, reward_account
 from meshsec_core.security.mesh.packets import Coin, Distribute, DistributeBatch, Earned, Reward, TransferRewards
 from meshsec_core.security.mesh.provider import payout
-from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake
+from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
 from meshsec_core.security.mesh.provider.payout import WithdrawRewards
 from meshsec_core.security.mesh.provider.state import RESERVES
 from meshsec_core.security.mesh.provider.vault import Bond
@@ -158,6 +161,21 @@ def test_who_comes_later_has_no_part_in_earlier_rewards_and_who_leaves_keeps_the
     credit(link, [(0, 30)])
     assert pending(link) == (40, 0, 50, 0)
     rig.check()
+
+
+def test_who_has_nothing_left_but_a_reward_pays_for_no_fault_and_keeps_it() -> None:
+    rig, link = start(("alice", 0, 100), ("bob", 0, 200))
+    osmo = link.provider
+    credit(link, [(0, 30)])
+    osmo.send("alice", Unstake(link.lent, link.validator(0), 100))
+    rig.settle()
+    rig.advance(UNBONDING_PERIOD // SECOND)
+    osmo.send("alice", WithdrawUnbonded(link.lent))
+
+    downtime(link.consumer, 0, 1_000)
+    rig.settle()
+    assert (account(osmo, "alice"), account(osmo, "bob").collateral) == (Account(100), 180)
+    assert pending(link) == (10, 0, 20, 0)
 
 
 @pytest.mark.parametrize(

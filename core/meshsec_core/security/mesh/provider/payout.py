@@ -25,7 +25,6 @@ from meshsec_core.security.mesh.provider.state import (
     RECEIVED,
     RESERVES,
     STAKES,
-    TRANSACTIONS,
     InFlight,
     Kind,
     get_link,
@@ -147,12 +146,6 @@ def credit(ctx: Ctx, link: LinkId, denom: Denom, rewards: tuple[Reward, ...]) ->
 def pending_rewards(store: Reader, key: Key) -> int:
     """Return what a user could withdraw now, in consumer tokens."""
     return _whole(STAKES.get(store, *key).settle(POOLS.get(store, key.link, key.validator).points_e18))
-
-
-def rewards_in_flight(store: Reader, key: Key) -> int:
-    """Return what is being paid out."""
-    found = TRANSACTIONS.items(store, key.link, key.user, key.validator)
-    return sum(transaction.amount for _, transaction in found if transaction.kind is Kind.REWARDS)
 
 
 def _whole(stake: Stake) -> int:
