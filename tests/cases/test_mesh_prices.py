@@ -129,11 +129,11 @@ def test_a_price_that_is_too_old_lets_nothing_grow_and_everything_leave() -> Non
         rig.advance(60)
         rig.relay(lambda flight: flight.kind != "query_twap")
     assert price(link) == (E18 // 2, "mesh/outdated-price-data")
-    link.provider.send("alice", StakeRemote(link.lent, link.validator(0), 1_000))
+    link.provider.send("alice", StakeRemote(link.lent, link.validator(0), 1_000), StakeRemote(link.lent, link.validator(1), 9))
     rig.block(2)
     rig.relay(lambda flight: flight.kind != "query_twap")
     rig.block(2)
-    assert link.virtual() == 500
+    assert (link.virtual(0), link.virtual(1)) == (500, 0)
     link.provider.send("alice", Unstake(link.lent, link.validator(0), 1_500))
     rig.relay(lambda flight: flight.kind != "query_twap")
     rig.block(2)

@@ -139,6 +139,36 @@ def test_an_answer_that_arrives_for_a_user_lets_them_pay_first() -> None:
 
 
 @pytest.mark.usefixtures("two_a_block")
+def test_the_bound_of_a_block_holds_over_all_faults_and_they_are_settled_in_their_order() -> None:
+    rig, x, y = start()
+    osmo = rig.chains["osmo"]
+    prove(x)
+    osmo.send(USERS[0], evidence_for(y, double_vote(y.consumer, 1)))
+    collateral = sum(collaterals(osmo))
+    losses = []
+    while osmo.query("mesh/provider/sweeps"):
+        osmo.block()
+        losses.append(collateral - sum(collaterals(osmo)))
+        collateral -= losses[-1]
+    assert losses == [30, 30, 30, 15 + 10, 20, 20, 20, 0]  # a full block does not know yet that it was the last
+    rig.settle()
+
+
+@pytest.mark.usefixtures("two_a_block")
+def test_a_fault_that_few_pay_for_waits_only_behind_one_of_the_same_validator() -> None:
+    rig, x, y = start()
+    osmo = rig.chains["osmo"]
+    osmo.send(USERS[0], StakeRemote(y.lent, y.validator(2), 10))
+    rig.settle()
+    prove(x)
+
+    osmo.send(USERS[1], evidence_for(y, double_vote(y.consumer, 2)))
+    assert len(osmo.query("mesh/provider/sweeps")) == 1
+    assert account(osmo, USERS[0]).collateral == 200 - 15 - 1
+    rig.settle()
+
+
+@pytest.mark.usefixtures("two_a_block")
 def test_the_part_that_a_slash_is_counts_what_is_on_its_way_and_not_what_an_earlier_fault_has_still_to_take() -> None:
     """Given 1,050 on a validator, of which a fault will take a tenth; and 700 on one of another chain
     Then the next slash of 105 is a ninth of the 945 that will be left; elsewhere nothing has changed
