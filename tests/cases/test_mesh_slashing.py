@@ -169,6 +169,22 @@ def test_no_more_of_a_lien_is_released_than_is_settled() -> None:
     assert held.release("a", 50) == Account(100, {"a": Lien(Range(0, 10), 1_000)})
 
 
+def test_the_provider_tells_of_a_fault_of_what_it_cost_and_of_every_lien_that_gave_way() -> None:
+    rig, (x,) = start({0: 150})
+    osmo = rig.chains["osmo"]
+    alice, height = osmo.address("alice"), x.consumer.ctx.height
+    downtime(x.consumer, 0)
+    rig.settle()
+
+    told = {event.type: dict(event.attributes) for event in osmo.events}
+    fault = {"consumer": x.lent, "validator": x.validator(0), "kind": "downtime", "height": str(height)}
+    assert told["mesh/fault"] == fault
+    assert told["mesh/fault-settled"] == fault | {"by": "packet", "amount": "15"}
+    assert told["mesh/slash"] == {"user": alice, "link": x.lent, "amount": "15", "collateral": "185"}
+    assert told["mesh/cut"] == {"user": alice, "link": "local", "amount": "5"}
+    assert x.lent in told["mesh/valset-update"].values()
+
+
 def test_what_a_link_slashes_goes_to_the_community_where_the_chain_says_so() -> None:
     rig, (x,) = start({0: 150})
     osmo = rig.chains["osmo"]

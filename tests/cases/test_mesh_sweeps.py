@@ -82,8 +82,12 @@ def test_who_acts_pays_first_and_is_not_charged_twice() -> None:
         osmo.send(last, Unbond(10))
     osmo.send(last, Bond(1))
     assert (account(osmo, last).collateral, x.range(last, 0)) == (186, Range.of(135))
+    osmo.block()
+    first = min(USERS, key=osmo.address)
+    assert account(osmo, first).collateral == 185
+    osmo.send(first, Bond(1))
     osmo.blocks(4)
-    assert account(osmo, last).collateral == 186
+    assert (account(osmo, first).collateral, account(osmo, last).collateral) == (186, 186)
     rig.settle()
 
 

@@ -41,6 +41,8 @@ def test_v_bond_collateral_goes_in_and_what_is_free_comes_out() -> None:
         osmo.send("alice", Unbond(100))
     with refused(osmo, "bank/insufficient-funds"):
         osmo.send("alice", Bond(271))
+    told = [(event.type, dict(event.attributes)["amount"]) for event in osmo.events if event.type in ("mesh/bond", "mesh/unbond")]
+    assert told == [("mesh/bond", "100"), ("mesh/bond", "150"), ("mesh/unbond", "200"), ("mesh/unbond", "20")]
 
 
 @pytest.mark.parametrize("amount", [0, -1, 2**128])
