@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from meshsec.world import clients, forks
+from meshsec.world import clients, forks, identities
 from meshsec.world.base import World
 from meshsec.world.chain import Chain
 from meshsec.world.ways import channel_to, denom_of
@@ -348,6 +348,15 @@ ACTIONS: tuple[Verb, ...] = (
         "Create a light client of one chain on another, by the rules of the relayers: a substitute for one that has died.",
         (Param("on", "text", "the chain that is to have it"), Param("of", "text", "the chain to follow")),
         act=lambda w, a: clients.create(w.chain(a["on"]), w.chain(a["of"])),
+    ),
+    Verb(
+        "identity.join",
+        "Let an operator join its validators on two chains, signed with the keys of both: a fault there can then cost its bond here.",
+        (
+            Param("here", "text", "on the chain that lends, such as `osmosis/val-0`"),
+            Param("there", "text", "on the one that borrows"),
+        ),
+        act=lambda w, a: identities.join(w, a["here"], a["there"]),
     ),
     Verb(
         "heal",
