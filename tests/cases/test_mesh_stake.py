@@ -71,14 +71,14 @@ def test_nothing_sent_away_makes_no_entry() -> None:
     assert Stake(30, 0, 30).force_out(10, now=5) == (Stake(30, 0, 30), 0)
 
 
-@pytest.mark.parametrize(("release_at", "joined"), [(900, 900), (10, 500)])
+@pytest.mark.parametrize(("release_at", "joined"), [(900, 900), (10, 563)])
 def test_beyond_the_most_entries_the_youngest_is_joined_and_released_with_whichever_is_later(
     release_at: int, joined: int
 ) -> None:
-    full = tuple(Unbond(1, at, 500) for at in range(MOST_UNBONDS))
+    full = tuple(Unbond(1 + at, at, 500 + at) for at in range(MOST_UNBONDS))
     stake = Stake(bonded=100, leaving=7, unbonds=full).commit_leave(7, now=99, release_at=release_at)
 
-    assert stake == Stake(93, unbonds=(*full[:-1], Unbond(8, 99, joined)))
+    assert stake == Stake(93, unbonds=(*full[:-1], Unbond(64 + 7, 99, joined)))
     one_less = Stake(bonded=100, leaving=7, unbonds=full[1:]).commit_leave(7, now=99, release_at=release_at)
     assert one_less.unbonds == (*full[1:], Unbond(7, 99, release_at))
 
