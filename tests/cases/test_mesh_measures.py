@@ -111,3 +111,23 @@ def test_a_re_staker_sees_the_most_they_can_lose_and_their_part_of_rewards() -> 
     found = measure(osmo, "restaker", user=osmo.address("alice"))
     assert (found.collateral, found.most_loss, found.losses) == (1_000, 91, {"local": 31, link.lent: 61})
     assert [(each.stake, each.share_e18) for each in found.earnings] == [(601, ONE_E18 // 2)]
+
+
+def test_parts_of_a_unit_are_never_counted_as_loss_and_what_must_be_bought_is_rounded_up() -> None:
+    """Native are 1,009, 1,003, 1,001 and 1,000: half of 4,013 buys a third. Two validators hold that, three two thirds, and a
+    tenth of each is a hundred and something."""
+    rig, link = pair(alice=1_000, bob=1_000, validators=(1_009, 1_003, 1_001, 1_000))
+    rig.settle()
+    juno, osmo = link.consumer, link.provider
+    cost = measure(juno, "corruption")
+    assert (cost.bonded, cost.buy_third, cost.buy_two_thirds) == (4_013, 2_007, 8_026)
+    assert (cost.burn_third, cost.burn_two_thirds) == (200, 300)
+    assert measure(juno, "concentration").validators_bps == 2_500  # (1,009² + 1,003² + 1,001² + 1,000²) / 4,013² is 0.250003
+    stake = measure(juno, "at-stake", validator=link.validator(0))
+    assert (stake.here, stake.native) == (100, 100)
+    lend(link, "alice", 3, 19)
+    lend(link, "bob", 3, 38)
+    rig.settle()
+    assert measure(osmo, "lent-at-stake", consumer=link.lent, validator=link.validator(3)).loss == 1 + 3  # 1.9 and 3.8
+    (earning,) = measure(osmo, "restaker", user=osmo.address("alice")).earnings
+    assert earning.share_e18 == ONE_E18 // 3

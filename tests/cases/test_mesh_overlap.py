@@ -56,3 +56,13 @@ def test_another_operator_s_fault_costs_nothing_here() -> None:
     osmo.send("bob", evidence_for(link, double_vote(link.consumer, 1)))
     assert staking.delegation_value(osmo.state, osmo.address("val-2"), osmo.validator(2)) == SELF_BOND
     rig.settle()
+
+
+def test_what_an_operator_loses_here_rounds_down() -> None:
+    rig, link = pair(provider_terms={"correlated": True}, **{"bob": 1_000, "val-2": 9})
+    osmo = link.provider
+    osmo.send("val-2", Delegate(osmo.validator(2), 9), identity(link, 2, 0))
+    osmo.send("bob", evidence_for(link, double_vote(link.consumer, 0)))
+    own = staking.delegation_value(osmo.state, osmo.address("val-2"), osmo.validator(2))
+    assert own == SELF_BOND + 9 - 100_000  # a tenth of 1,000,009 is 100,000.9
+    rig.settle()

@@ -365,3 +365,15 @@ def test_several_consumers_share_one_collateral() -> None:
         osmo.send("alice", StakeRemote(link.lent, link.validator(0), 100))
     rig.settle()
     assert ([link.virtual() for link in links], account(osmo, "alice").free) == ([100, 100, 100], Range())
+
+
+def test_a_loss_under_a_cap_is_scaled_up_to_all_stake_and_rounds_down() -> None:
+    """67 of 100 are power. A tenth of them is 6.7: 7 are lost, which stand for 10.4 of the 100; the lien would bear 20."""
+    rig, link = pair(alice=100, consumer_terms={"max_cap": 67}, provider_terms={"double_sign_bps": 2_000})
+    link.provider.send("alice", Bond(100), StakeRemote(link.lent, link.validator(0), 100))
+    rig.settle()
+    assert virtual(link, 0) == (67,)
+    downtime(link.consumer, 0)
+    assert virtual(link, 0) == (60,)
+    rig.settle()
+    assert link.range("alice", 0) == Range.of(90)
