@@ -351,7 +351,7 @@ ACTIONS: tuple[Verb, ...] = (
     ),
     Verb(
         "identity.join",
-        "Let an operator join its validators on two chains, signed with the keys of both: a fault there can then cost its bond here.",
+        "Join the validators that one operator runs on two chains, signed with both keys; a fault there may cost the bond here.",
         (
             Param("here", "text", "on the chain that lends, such as `osmosis/val-0`"),
             Param("there", "text", "on the one that borrows"),
