@@ -251,3 +251,9 @@ def test_no_floor_and_no_validator_cap_leave_amounts_alone() -> None:
 
 def test_unbonds_come_before_bonds_and_equal_amounts_do_not_move() -> None:
     assert plan({"a": 10, "b": 5, "d": 7}, {"a": 4, "b": 5, "c": 9}) == (Move("a", -6), Move("d", -7), Move("c", 9))
+
+
+def test_the_share_and_the_floor_are_rounded_down_before_anything_shrinks_to_them() -> None:
+    """33.33 % of 10 are 3.3; a floor of 33.33 % leaves room for 20.003."""
+    assert within_link_caps({"a": 30}, Caps(max_cap=100, share_bps=3_333), 10) == {"a": 3}
+    assert within_chain_caps({"a": 30}, 0, Caps(max_cap=100), 10, 3_333) == {"a": 20}

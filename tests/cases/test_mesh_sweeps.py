@@ -14,8 +14,10 @@ from meshsec_core.security.mesh.model import MESH
 from meshsec_core.security.mesh.provider import sweep
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
 from meshsec_core.security.mesh.provider.local import StakeLocal
+from meshsec_core.security.mesh.provider.state import POOLS, SWEEPS, Authority, Fault, FaultKind, Sweep, Sweeps
 from meshsec_core.security.mesh.provider.vault import Bond, Unbond
 from meshsec_core.security.mesh.ranges import Range
+from meshsec_core.security.mesh.rewards import Pool
 
 USERS = tuple(f"user-{index}" for index in range(7))
 
@@ -209,3 +211,13 @@ def outcome(per_block: int, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ..
 def test_spreading_a_slash_costs_everybody_what_it_costs_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     at_once = outcome(1_000, monkeypatch)
     assert [outcome(few, monkeypatch) for few in (1, 3, 6)] == [at_once] * 3
+
+
+def test_what_a_waiting_fault_has_still_to_take_rounds_down() -> None:
+    """A third of 100 is 33 and not 34: a loss of 33 is one of 67, less than a half."""
+    _, x, _ = start(())
+    osmo, validator = x.provider, x.validator(0)
+    fault = Fault(FaultKind.DOWNTIME, 1, 1, 1, 1, Authority.PACKET, 0)
+    POOLS.put(osmo.state, x.lent, validator, Pool(total=100))
+    SWEEPS.put(osmo.state, Sweeps((Sweep(x.lent, validator, fault, 0, ONE_E18 // 3, 3_333, 33),)))
+    assert sweep.effective_ratio(osmo.ctx, x.lent, validator, 33) == 33 * ONE_E18 // 67
