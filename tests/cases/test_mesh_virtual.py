@@ -330,7 +330,7 @@ def test_only_governance_changes_terms(msg: Any) -> None:
     ("msg", "code"),
     [
         (lambda link: SetMaxCap(link, -1), "mesh/bad-params"),
-        (lambda link: SetMaxCap(link, 2**128), "mesh/bad-params"),
+        (lambda link: SetMaxCap(link, 2**56 + 1), "mesh/bad-params"),
         (lambda link: SetPriceFeed(link, 0), "mesh/invalid-price"),
         (lambda link: SetLinkParams(link, discount_bps=10_000), "mesh/invalid-discount"),
         (lambda link: SetLinkParams(link, epochs=Epochs(blocks=0)), "mesh/bad-params"),

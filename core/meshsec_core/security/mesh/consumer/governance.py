@@ -29,6 +29,10 @@ from meshsec_core.security.mesh.links import BAD_PARAMS, LINK_NOT_OPEN, Phase
 from meshsec_core.security.mesh.packets import MAX_AMOUNT
 from meshsec_core.security.mesh.provider.closing import stop_lending
 
+HIGHEST_CAP = 2**56
+"""Most virtual stake over one link, in base units: several links together, and what is bonded at home, must fit into the 2^60 of
+power that a validator set can hold, or a vote for too high a cap could halt the chain."""
+
 VOICES = (0, ONE_BPS // 2, ONE_BPS)
 """What virtual stake can weigh in governance."""
 
@@ -166,7 +170,7 @@ def check_params(params: LinkParams) -> None:
     params.fixed_rate.check()
     if params.feed is not None:
         _check_feed(params.feed)
-    if not 0 < params.price_e18 <= MAX_AMOUNT or not 0 <= params.max_cap <= MAX_AMOUNT:
+    if not 0 < params.price_e18 <= MAX_AMOUNT or not 0 <= params.max_cap <= HIGHEST_CAP:
         raise Rejected(BAD_PARAMS, field="price_e18 or max_cap")
     for name in ("share_cap_bps", "validator_cap_bps"):
         if not 0 <= getattr(params, name) <= 100 * ONE_BPS:
