@@ -257,20 +257,19 @@ class Relayer:
     async def get(self, path: str, kind: type[Any], seconds: float | None = None) -> Any:
         now = max(chain.offsets[-1] for chain in self.chains.values())
         expiry = (now if self.refreshes else 0) + 14 * DAY
-        client = {"id": "07-tendermint-0", "latest": 1, "expires_at": expiry}
+        client = {"id": "07-tendermint-0", "latest": 1, "expires_at": expiry, "ailment": ""}
         route = {"a": "osmosis", "b": "juno", "ready": True, "problem": "", "open": {}, "closed": [], "pending": 0}
         seen = {"chain_id": "", "time": now, "address": "", "problem": ""}
         report = {
             "id": "main",
             "ready": True,
+            "reasons": [],
             "idle": True,
             "paused": False,
             "chains": {name: {**seen, "height": chain.height, "scanned": chain.height} for name, chain in self.chains.items()},
             "paths": {"osmosis-juno": {**route, "clients": dict.fromkeys(self.chains, client)}},
             "pending": 0,
-            "held": [],
-            "dropped": [],
-            "waits_for": [],
+            **dict.fromkeys(("held", "delayed", "duplicated", "reordered", "dropped", "waits_for"), ()),
         }
         return codec.convert(json.loads(codec.encode(report)), kind)
 
