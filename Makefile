@@ -11,7 +11,7 @@ up: $(READY)
 	$(BIN)/meshsec up
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from meshsec_sdk.problems import STATUS, status_of
@@ -12,10 +13,10 @@ TREES = ("core", "node", "relayer", "tools/meshsec")
 CODE = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    for tree in TREES:
-        for path in sorted((ROOT / tree).rglob("*.py")):
-            yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def modules() -> tuple[tuple[str, ast.Module], ...]:
+    paths = [path for tree in TREES for path in sorted((ROOT / tree).rglob("*.py"))]
+    return tuple((str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
 
 
 def refusals(module: ast.Module) -> Iterator[ast.expr]:
@@ -37,6 +38,7 @@ def texts(module: ast.Module) -> dict[str, str]:
     }
 
 
+@cache
 def codes() -> dict[str, dict[str, list[str]]]:
     """Return, per code, the names of the constants that spell it and where they are."""
     names = {first.id for _, module in modules() for first in refusals(module) if isinstance(first, ast.Name)}

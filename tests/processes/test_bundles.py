@@ -38,6 +38,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict
     return home, bundle, heights
 
 
+@pytest.mark.slow
 def test_a_bundle_is_played_on_in_a_new_directory_with_all_its_history(
     exported: tuple[Path, Path, dict[str, str]], tmp_path: Path
 ) -> None:
@@ -55,6 +56,7 @@ def test_a_bundle_is_played_on_in_a_new_directory_with_all_its_history(
         assert world.juno.find_validator("val-1")["power"] == "110000000"
 
 
+@pytest.mark.slow
 def test_a_bundle_comes_back_into_the_directory_it_is_of(exported: tuple[Path, Path, dict[str, str]]) -> None:
     home, bundle, heights = exported
     assert run("snapshot", "import", bundle, "--dir", home, "--json").code == 0
@@ -76,6 +78,7 @@ def label(bundle: Path, **changes: str) -> bytes:
         return json.dumps(json.loads(archive.read("label.json")) | changes).encode()
 
 
+@pytest.mark.slow
 def test_bundles_that_do_not_belong_here_are_refused_and_leave_nothing(
     exported: tuple[Path, Path, dict[str, str]], tmp_path: Path
 ) -> None:
@@ -96,6 +99,7 @@ def test_bundles_that_do_not_belong_here_are_refused_and_leave_nothing(
     assert not (tmp_path / "mesh").exists()
 
 
+@pytest.mark.slow
 def test_a_bundle_of_another_mesh_is_refused(exported: tuple[Path, Path, dict[str, str]], tmp_path: Path) -> None:
     _, bundle, _ = exported
     with ProcessWorld("pair", home=tmp_path / "mesh"):

@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 PATIENCE_SECONDS = 180
 
 
+@pytest.mark.slow
 def test_the_demo_agrees_to_the_unit_on_processes_and_leaves_nothing_behind() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "meshsec.cli", "demo", "--json"], capture_output=True, text=True, timeout=PATIENCE_SECONDS

@@ -70,6 +70,7 @@ def test_readers_of_events_are_told_to_start_again_and_see_the_new_branch_alone(
         assert late == [("1-3", "reset"), ("1-4", "block")]
 
 
+@pytest.mark.slow
 def test_snapshots_outlive_the_process_and_a_revert_is_before_or_after_a_kill_never_between(tmp_path: Path) -> None:
     """Given a chain is killed while it goes to a snapshot
     When it comes back

@@ -128,6 +128,7 @@ def test_coins_that_leave_and_come_home_are_told_where_they_arrive(page: Page, w
     expect(feed.locator("li", has_text="the escrow pays")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_a_mesh_that_goes_back_is_shown_as_it_was_without_a_reload(page: Page, world: ProcessWorld) -> None:
     """Given the page shows a loan, a later loss of the validator, and a packet that is held
     When the mesh goes back to the moment after the loan

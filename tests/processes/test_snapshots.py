@@ -113,6 +113,7 @@ def test_time_goes_back_and_clients_live(world: ProcessWorld) -> None:
     assert world.juno.find_validator("val-1")["power"] == "101000000"
 
 
+@pytest.mark.slow
 def test_relayers_that_were_away_are_away_again(world: ProcessWorld) -> None:
     world.revert("lent")
     world.relayer("stop")
@@ -127,6 +128,7 @@ def test_relayers_that_were_away_are_away_again(world: ProcessWorld) -> None:
     world.settle()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["juno", "gateway", "relayer-main"])
 def test_a_revert_that_is_killed_is_finished_or_has_not_begun(world: ProcessWorld, victim: str) -> None:
     """Given a process is killed while the mesh goes back

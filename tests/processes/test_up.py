@@ -132,6 +132,7 @@ def verb(mesh: Path, *arguments: str) -> Any:
     return answer.value
 
 
+@pytest.mark.slow
 def test_every_verb_that_speaks_to_a_chain_works_on_a_mesh_that_is_up(mesh: Path) -> None:
     receipt = verb(mesh, "tx", "osmosis", "bank/Send", "--from", "carol", "to=dave", "denom=uosmo", "amount=5", "fee=3uosmo")
     assert [event["type"] for event in receipt["events"]] == ["bank/transfer", "bank/transfer"]
@@ -147,6 +148,7 @@ def test_every_verb_that_speaks_to_a_chain_works_on_a_mesh_that_is_up(mesh: Path
     assert (absent["verified"], absent["value"]) == (True, None)
 
 
+@pytest.mark.slow
 def test_every_verb_that_moves_or_breaks_a_mesh_works_while_it_is_up(mesh: Path) -> None:
     before = verb(mesh, "status")
     assert {name: (chain["native"], chain["lent"], chain["problems"]) for name, chain in before["chains"].items()} == {
@@ -173,6 +175,7 @@ def test_every_verb_that_moves_or_breaks_a_mesh_works_while_it_is_up(mesh: Path)
     assert verb(mesh, "packets", "list") == {"packets": []}
 
 
+@pytest.mark.slow
 def test_a_packet_can_be_held_traced_and_let_go(mesh: Path) -> None:
     verb(mesh, "packets", "hold", "--kind", "transfer")
     verb(mesh, "tx", "osmosis", "transfer/Transfer", "--from", "erin", *TRANSFER)
@@ -239,6 +242,7 @@ def test_a_chain_that_refuses_its_database_ends_the_whole_start_and_says_why(end
     assert not Home(directory).is_locked()
 
 
+@pytest.mark.slow
 def test_a_chain_that_refuses_to_come_back_harms_no_other_and_returns_when_it_can(ended: Path, tmp_path: Path) -> None:
     """Given a chain that was kept away while its database became another version's
     When it is let back
@@ -266,6 +270,7 @@ def test_a_chain_that_refuses_to_come_back_harms_no_other_and_returns_when_it_ca
     assert run("down", "--dir", directory).code == 0
 
 
+@pytest.mark.slow
 def test_the_children_of_a_killed_supervisor_end_and_the_next_up_goes_on(ended: Path, tmp_path: Path) -> None:
     """Given a mesh whose supervisor is killed without warning
     When it is started again at once
@@ -299,6 +304,7 @@ def test_a_mesh_in_the_foreground_ends_with_its_command(tmp_path: Path, number: 
     assert not Home(tmp_path).is_locked()
 
 
+@pytest.mark.slow
 def test_nato_is_played_on_a_mesh_that_is_up(tmp_path: Path) -> None:
     assert up(tmp_path, "pair").code == 0
     answer = run("scenario", "run", STORIES / "nato.yaml", "--world", "running", "--json", "--dir", tmp_path)

@@ -14,7 +14,13 @@ from meshsec_sdk.errors import OutcomeUnknown, TxRejected
 STORIES = Path(__file__).parents[2] / "tools" / "scenarios"
 
 
-@pytest.mark.parametrize("story", sorted(file.stem for file in STORIES.glob("*.yaml")))
+CHOSEN = ("smoke", "nato", "fork", "rewind", "relayer_outage")
+"""Stories that `make test` plays on processes; it plays all of them in the simulation."""
+
+TOLD = [pytest.param(file.stem, marks=() if file.stem in CHOSEN else pytest.mark.slow) for file in sorted(STORIES.glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("story", TOLD)
 def test_a_story_comes_out_to_the_unit(story: str) -> None:
     scenario = read(STORIES / f"{story}.yaml")
     with ProcessWorld(scenario.mesh, seed=scenario.seed) as world:
@@ -58,6 +64,7 @@ def test_a_world_of_processes_is_played_with_like_any_other() -> None:
         assert unknown.value.code == "world/unknown-chain"
 
 
+@pytest.mark.slow
 def test_a_transaction_whose_answer_is_lost_is_sent_again_and_takes_effect_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with ProcessWorld("pair") as world:
         alice, send = world.osmosis.user("alice"), world.osmosis.transport.post
@@ -76,6 +83,7 @@ def test_a_transaction_whose_answer_is_lost_is_sent_again_and_takes_effect_once(
         assert (len(sent), alice.balance()) == (2, 1_000_000_000 - 5)
 
 
+@pytest.mark.slow
 def test_a_transaction_for_a_chain_without_a_quorum_is_not_waited_for() -> None:
     with ProcessWorld("pair") as world:
         world.fault("down", "juno/val-0")

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -74,6 +75,7 @@ class Both:
         assert all(lien[1] <= self.model.collateral for lien in self.model.liens.values())
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(STEP, max_size=40))
 def test_the_vault_agrees_with_an_independent_model(steps: list[tuple[str, str, int, int]]) -> None:

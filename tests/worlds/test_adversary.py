@@ -153,6 +153,7 @@ def suffer(seed: int, steps: int, monkeypatch: pytest.MonkeyPatch) -> str:
         return world.digest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_less_than_a_third_of_any_faults_makes_no_fork_and_stops_no_block(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     suffer(seed, 60, monkeypatch)

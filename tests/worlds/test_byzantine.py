@@ -19,6 +19,7 @@ HARMLESS = {"an old message again", "old messages in another order", "an old mes
 """What may all be answered with "that is known"; every other kind must be refused, and not only for coming late."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_lies_by_the_thousand_change_nothing_and_honest_traffic_arrives(seed: int) -> None:
     """Given honest users and an honest relayer on two chains

@@ -61,6 +61,7 @@ def under_way() -> Snapshot:
     return world.snapshot("under way")
 
 
+@pytest.mark.slow
 def test_a_relayer_killed_at_any_request_ends_where_one_that_lives_does() -> None:
     """Given two transfers and a stake under way
     When the relayer is killed at its nth request, for every n, and starts again from its durable image
@@ -175,6 +176,7 @@ def test_chains_that_lose_power_again_and_again_still_open_everything_and_move_e
         assert not list(node.storage.scan(Table.EVIDENCE))
 
 
+@pytest.mark.slow
 def test_a_chain_that_loses_power_once_anywhere_in_a_transfer_loses_nothing() -> None:
     """Given transfers and a stake under way
     When one chain loses power before its nth durable write, for every n until all is done

@@ -55,6 +55,7 @@ def test_the_same_story_gives_the_same_bytes_under_any_hash_seed() -> None:
     assert told_elsewhere(NATO, seeds=("0", "4711")) == [here, here]
 
 
+@pytest.mark.slow
 def test_a_story_gives_the_same_bytes_if_nothing_is_remembered() -> None:
     """Every cache of the core is keyed by its whole input; without them everything is verified and executed each time anew."""
     smoke = NATO.with_stem("smoke")
