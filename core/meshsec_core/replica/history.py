@@ -96,11 +96,17 @@ def read_log(raw: bytes) -> Fire | Deliver:
     return Deliver(said, row.votes)
 
 
+RECENT = 4
+"""Blocks of which results are at hand without reading them back."""
+
+
 class History:
     """Reads of committed rows."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self._recent: dict[int, Results] = {}
+        """What the last blocks did, as it was before it was written down."""
 
     def tip(self, chain_id: str) -> Tip | None:
         """Read the tip back, or None before genesis has been written."""
@@ -142,8 +148,15 @@ class History:
 
     def results(self, height: int) -> Results | None:
         """Return receipts and events of a height, or None."""
+        if height in self._recent:
+            return self._recent[height]
         raw = self._get(Table.RESULTS, height)
         return None if raw is None else msgspec.msgpack.decode(raw, type=Results)
+
+    def remember(self, height: int, results: Results) -> None:
+        """Have what a new block did at hand: whoever asks for one receipt of a large block soon asks for the others."""
+        self._recent[height] = results
+        self._recent.pop(height - RECENT, None)
 
     def receipt(self, tx_hash: bytes) -> Receipt | None:
         """Return the receipt of a committed transaction, or None."""

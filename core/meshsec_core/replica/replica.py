@@ -282,9 +282,9 @@ class Replica:
         undo = self.app.commit(height.number, executed)
         hashes = (executed.app_hash, executed.results_hash)
         self._tip = advance(self._tip, block, decision.block, height.commit_of(decision), executed.powers, hashes)
+        self.history.remember(height.number, executed.results)
         rows = commit_rows(self._tip, block, height.seal(block)[1], executed, undo, self._keep)
-        rows += self._pool.commit(block.evidence, self._tip)
-        rows += self._pool.add(height.conflicts)
+        rows += self._pool.commit(block.evidence, self._tip) + self._pool.add(height.conflicts)
         rows += self.abandoned.signed(height.number, decision.block.hash, height.votes)
         rows += [Write(Table.WAL, height_key(number), None) for number in range(1, self._logged + 1)]
         self._logged, self._height = 0, None
