@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BAD_BLOCK_TIME = "cli/bad-block-time"
 
-FRAME_SECONDS = 0.5
+FRAME_SECONDS = 0.25
 """Between two looks at the mesh."""
 
 
@@ -61,10 +61,15 @@ def run(wish: Wish, *, detach: bool, json: bool) -> int:
     if detach:
         say(answer, json=json, text=text)
         return 0
+    pressed: list[int] = []
     try:
+        # an exception in the middle of `Popen.poll` would leave its lock taken for ever: from here on Ctrl-C is only noted
+        signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
         say(answer, json=json, text=text)
-        _show(process, home, live=not json and sys.stdout.isatty())
+        _show(process, home, pressed, live=not json and sys.stdout.isatty())
     except KeyboardInterrupt:
+        pressed.append(signal.SIGINT)
+    if pressed:
         _end(process)
     if not json:
         print("stopped; what the mesh holds stays in", home.path)
@@ -89,12 +94,11 @@ def _launch(wish: Wish, *, tied: bool) -> Launch:
     )
 
 
-def _show(process: subprocess.Popen[bytes], home: "Home", *, live: bool) -> None:
-    """Draw the mesh again and again until its supervisor ends.
+def _show(process: subprocess.Popen[bytes], home: "Home", pressed: list[int], *, live: bool) -> None:
+    """Draw the mesh again and again until its supervisor ends or Ctrl-C is pressed.
 
     Raises:
         Rejected: `up/failed` if it ended other than by being asked to.
-        KeyboardInterrupt: Ctrl-C.
     """
     with ExitStack() as stack:
         screen, picture = None, None
@@ -105,7 +109,7 @@ def _show(process: subprocess.Popen[bytes], home: "Home", *, live: bool) -> None
 
             picture = stack.enter_context(Picture(home))
             screen = stack.enter_context(Live(draw(picture.look()), auto_refresh=False))
-        while process.poll() is None:
+        while process.poll() is None and not pressed:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(FRAME_SECONDS)
             if screen is not None and picture is not None and home.running_file.exists():
