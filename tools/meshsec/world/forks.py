@@ -9,7 +9,7 @@ from meshsec.relays import relayer_config
 from meshsec.world.base import World
 from meshsec.world.chain import Branch, Chain
 from meshsec_core.consensus.attack import make_light_client_attack
-from meshsec_core.ibc.client import UpdateClient
+from meshsec_core.ibc.client import CLIENT_NOT_ACTIVE, UpdateClient
 from meshsec_core.ibc.tendermint import Status
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
@@ -26,6 +26,7 @@ from meshsec_core.kernel.wire.tendermint import LightBlock, SignedHeader, Valida
 from meshsec_relayer.config import RelayerConfig
 from meshsec_relayer.courier import Courier
 from meshsec_relayer.store import MemoryStore
+from meshsec_sdk.errors import TxRejected
 
 NO_CLIENT = "world/no-client"
 NO_HEIGHT = "world/no-such-height"
@@ -99,7 +100,11 @@ def report(branch: Branch, victim: Chain, height: str, user: str) -> None:
     if victim.query("ibc", "client", client_id=client)["status"] != Status.FROZEN:
         trusted = _trusted(victim, client, branch)
         accusation = ClientMisbehaviour(client_header(branch, number, trusted), client_header(origin, number, trusted))
-        victim.user(user).send(UpdateClient(client, any_encode(MISBEHAVIOUR_URL, encode(accusation))))
+        try:
+            victim.user(user).send(UpdateClient(client, any_encode(MISBEHAVIOUR_URL, encode(accusation))))
+        except TxRejected as refusal:
+            if refusal.code != CLIENT_NOT_ACTIVE:  # a relayer was faster
+                raise
     evidence = make_light_client_attack(
         *(light_block(*side) for side in ((branch, number), (origin, number), (origin, branch.base)))
     )
