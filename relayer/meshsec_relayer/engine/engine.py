@@ -120,17 +120,13 @@ class Engine:
         path = Path(config, self.chains[config.a], self.chains[config.b], saved, self._tell, self._settle)
         path.book.filter = self.config.filter
         self.paths[path.name] = path
-        self._start_opening(path)
+        self.tasks.keep(path.name, partial(self._establish, path, turns.patience), partial(self._note_problem, path))
         for source, target in ((path.a, path.b), (path.b, path.a)):
             lane = Lane(path, source, self.accounts[target.name], self.tasks, self.controls, rules)
             self.lanes.append(lane)
             self.tasks.start(lane.name, lane.run(self.meters, self._tell))
             self._watch(path, source, self.accounts[target.name], turns.patience)
         return path
-
-    def _start_opening(self, path: Path) -> None:
-        patience = Turns(self.config.id, self.config.peers).patience
-        self.tasks.keep(path.name, partial(self._establish, path, patience), partial(self._note_problem, path))
 
     def _watch(self, path: Path, source: Chain, account: Account, patience: int) -> None:
         """Look out for faults of one chain's validators, and for lies about it on the other."""

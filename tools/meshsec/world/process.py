@@ -78,18 +78,22 @@ class Patient:
 
     def glance(self, path: str, body: Any) -> None:
         """Tell a process that may not answer."""
-        hurried = HttpTransport(self.url, GLANCE_SECONDS)
-        with suppress(OutcomeUnknown, Rejected):
-            hurried.post(path, body)
-        hurried.close()
+        self._hurry(lambda line: line.post(path, body))
 
     def peek(self, path: str, otherwise: Any) -> Any:
         """Ask a process that may not answer."""
+        answer = self._hurry(lambda line: accepted(*line.get(path)))
+        return otherwise if answer is None else answer
+
+    def _hurry(self, work: Callable[[HttpTransport], Any]) -> Any:
+        """Speak to a process for a moment; None if it does not answer."""
         hurried = HttpTransport(self.url, GLANCE_SECONDS)
-        with suppress(OutcomeUnknown, Rejected):
-            otherwise = accepted(*hurried.get(path))
-        hurried.close()
-        return otherwise
+        try:
+            with suppress(OutcomeUnknown, Rejected):
+                return work(hurried)
+        finally:
+            hurried.close()
+        return None
 
     def close(self) -> None:
         """Let go of the connections."""
