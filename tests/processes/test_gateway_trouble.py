@@ -12,10 +12,11 @@ import httpx
 import pytest
 
 from meshsec.gateway.api import build_app
-from meshsec.gateway.clock import CLIENTS_WOULD_EXPIRE, STEP, Advance, MeshClock
+from meshsec.gateway.clock import CLIENTS_WOULD_EXPIRE, Advance, MeshClock
 from meshsec.gateway.events import Happening, Merge
 from meshsec.gateway.gateway import Gateway
 from meshsec.gateway.settings import GatewaySettings
+from meshsec.world.base import STEP
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND

@@ -11,16 +11,14 @@ import msgspec
 
 from meshsec.gateway.upstream import PATIENCE_SECONDS, Upstream
 from meshsec.rest import ChainStatus
+from meshsec.world.base import STEP
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import SECOND
 from meshsec_relayer.engine.reports import StatusReport
 from meshsec_sdk.problems import BAD_PARAMETER
 from meshsec_sdk.quantities import duration
 
 CLIENTS_WOULD_EXPIRE = "clock/clients-would-expire"
 
-STEP = 5 * 86_400 * SECOND
-"""Longest jump between two refreshes of the clients, nanoseconds."""
 MOST_STEPS = 2_000
 LOOK_SECONDS = 0.03
 """Between two looks at a relayer that is busy."""

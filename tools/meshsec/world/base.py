@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 from meshsec.world.chain import Branch, Chain, Transport
 from meshsec.world.ways import denom_of
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import SECOND
 from meshsec_sdk.errors import TxRejected
 from meshsec_sdk.mesh_file import MeshSpec
 from meshsec_sdk.quantities import duration
@@ -20,6 +21,9 @@ UNKNOWN_CHAIN = "world/unknown-chain"
 STUCK = "world/stuck"
 UNKNOWN_RELAYER = "world/unknown-relayer"
 BAD_DURATION = "world/bad-duration"
+
+STEP = 5 * 86_400 * SECOND
+"""Longest jump of the clock between two client updates, nanoseconds: below half of the default trusting period of 14 days."""
 
 
 class Named(Protocol):

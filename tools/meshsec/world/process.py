@@ -22,19 +22,16 @@ from meshsec.gateway.rewind import Listed, Reverted
 from meshsec.home import Home
 from meshsec.launch import Launch, begin
 from meshsec.rest import LOOK_SECONDS, PATIENCE_SECONDS, Mesh, await_ready
-from meshsec.world.base import STUCK, Named, World
+from meshsec.world.base import STEP, STUCK, Named, World
 from meshsec.world.chain import FORK, Chain, Transport, accepted
 from meshsec.world.laws import check_laws
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import SECOND
 from meshsec_core.modules.auth import WRONG_SEQUENCE
 from meshsec_sdk.errors import OutcomeUnknown, TxRejected
 from meshsec_sdk.mesh_file import MeshSpec, topology
 from meshsec_sdk.transport import UNREACHABLE, HttpTransport
 
-STEP = 5 * 86_400 * SECOND
-"""Longest jump of the clock between two client updates: below half of the default trusting period of 14 days."""
 GLANCE_SECONDS = 1.0
 """How long to wait for an answer of a chain that makes no blocks."""
 RELAYER = "relayer"

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from meshsec.relays import relayer_config
-from meshsec.world.base import STUCK, Named, World
+from meshsec.world.base import STEP, STUCK, Named, World
 from meshsec.world.chain import FORK, Chain, Transport
 from meshsec.world.laws import laws_across
 from meshsec.world.sim_chain import SimChain
@@ -36,8 +36,6 @@ BLOCK_TIME = SECOND
 """Virtual time between blocks."""
 PATIENCE = 400
 """Blocks that a wait may take before it is called stuck."""
-STEP = 5 * 86_400 * SECOND
-"""Longest jump of the clock between two client updates: below half of the default trusting period of 14 days."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
