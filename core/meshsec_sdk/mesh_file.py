@@ -20,6 +20,7 @@ from meshsec_core.runtime.genesis import Genesis, GenesisValidator
 from meshsec_sdk import names
 from meshsec_sdk.models import load_models
 from meshsec_sdk.names import ChainName
+from meshsec_sdk.packet_filter import PacketFilter
 
 UNKNOWN_TOPOLOGY = "mesh-file/unknown-topology"
 TOO_MANY_CHAINS = "mesh-file/too-many-chains"
@@ -112,6 +113,8 @@ class MeshSpec(msgspec.Struct, frozen=True):
     seed: int = 0
     """Seeds what a simulation leaves to chance."""
     channels: tuple[ChannelSpec, ...] = ()
+    filters: dict[str, PacketFilter] = {}
+    """What a relayer carries, by its name; one that is not named carries everything."""
 
     def chain(self, name: str) -> ChainSpec:
         """Return a chain by its short name or chain id.

@@ -1,5 +1,6 @@
 """The mesh file: a mesh in YAML, read with the place of every mistake, and written by `meshsec init`."""
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from meshsec_sdk import mesh_file, names
 from meshsec_sdk.located import BAD_VALUE, Located, parse, read
 from meshsec_sdk.mesh_file import ChainSpec, ChannelSpec, LinkSpec, MeshSpec, ValidatorSpec
 from meshsec_sdk.names import ChainName
+from meshsec_sdk.packet_filter import PacketFilter, Pattern
 
 MAX_VALIDATORS = 150
 ENGINES = ("embedded",)
@@ -50,9 +52,10 @@ def read_mesh(document: Located) -> MeshSpec:
     if not chains:
         raise found["chains"].refused(BAD_VALUE, found="nothing", expected="at least one chain")
     links = tuple(_link(entry, chains) for entry in found["links"].items()) if "links" in found else ()
-    relayers = tuple(_relayer(entry) for entry in found["relayers"].items()) if "relayers" in found else (mesh_file.RELAYER,)
+    relayers = _relayers(found["relayers"], chains) if "relayers" in found else {mesh_file.RELAYER: PacketFilter()}
     channels = tuple(_channel(entry, chains) for entry in found["channels"].items()) if "channels" in found else ()
-    mesh = MeshSpec(chains, links, relayers, found["seed"].integer() if "seed" in found else 0, channels)
+    filters = {name: carried for name, carried in relayers.items() if carried != PacketFilter()}
+    mesh = MeshSpec(chains, links, tuple(relayers), found["seed"].integer() if "seed" in found else 0, channels, filters)
     mesh_file.check(mesh)
     return mesh
 
@@ -166,11 +169,33 @@ def _ports() -> list[str]:
     return [port for module in MODULES for port in module.ports]
 
 
-def _relayer(entry: Located) -> str:
-    name = entry.text()
-    if not names.is_validator_name(name):
-        raise entry.refused(BAD_VALUE, found=name[:100], expected="a name: lower-case letters, digits and dashes")
-    return name
+def _relayers(entry: Located, chains: tuple[ChainSpec, ...]) -> dict[str, PacketFilter]:
+    """Read relayers, each a name or `{name, filter}`, and what each carries."""
+    relayers: dict[str, PacketFilter] = {}
+    for item in entry.items():
+        found = item.fields(("name", "filter"), required=("name",)) if item.is_mapping else {"name": item}
+        name = found["name"].text()
+        if not names.is_validator_name(name) or name in relayers:
+            raise item.refused(BAD_VALUE, found=name[:100], expected="a new name: lower-case letters, digits and dashes")
+        relayers[name] = _filter(found["filter"], chains) if "filter" in found else PacketFilter()
+    return relayers
+
+
+def _filter(entry: Located, chains: tuple[ChainSpec, ...]) -> PacketFilter:
+    found = entry.fields(PacketFilter.__struct_fields__)
+    said: dict[str, Any] = {
+        name: tuple(_pattern(item, chains) for item in value.items()) if name in ("allow", "deny") else value.integer()
+        for name, value in found.items()
+    }
+    return PacketFilter(**said)
+
+
+def _pattern(entry: Located, chains: tuple[ChainSpec, ...]) -> Pattern:
+    found = entry.fields(Pattern.__struct_fields__)
+    spelled = Pattern(**{name: value.text() for name, value in found.items()})
+    if not any(fnmatchcase(chain.name, spelled.chain) for chain in chains):
+        found["chain"].choice(chain.name for chain in chains)
+    return spelled
 
 
 def dump(mesh: MeshSpec) -> str:
@@ -193,7 +218,11 @@ def dump(mesh: MeshSpec) -> str:
         lines += [f"  - {{provider: {link.provider}, consumer: {link.consumer}, model: {link.model}, {terms}}}"]
     lines += ["channels:"] if mesh.channels else []
     lines += [f"  - {_flow(_spelled(channel))}" for channel in mesh.channels]
-    return "\n".join([*lines, f"relayers: [{', '.join(mesh.relayers)}]", ""])
+    lines += ["relayers:" if mesh.relayers else "relayers: []"]
+    for name in mesh.relayers:
+        carried = mesh.filters.get(name)
+        lines += [f"  - {name}" if carried is None else f"  - {{name: {name}, filter: {_flow(codec.plain(carried))}}}"]
+    return "\n".join([*lines, ""])
 
 
 def _spelled(channel: ChannelSpec) -> dict[str, str]:

@@ -11,8 +11,8 @@ from meshsec_core.ibc.channel import ORDERINGS
 from meshsec_core.kernel.errors import Rejected
 from meshsec_relayer.engine.boundary import IMAGE_VERSION, Image
 from meshsec_relayer.engine.client import TrustParams
-from meshsec_relayer.engine.filtering import PacketFilter, Pattern
 from meshsec_sdk.located import suggestion
+from meshsec_sdk.packet_filter import PacketFilter, Pattern
 from meshsec_sdk.settings import Serving, check_url, read_settings
 
 BAD_CONFIG = "relayer/bad-config"

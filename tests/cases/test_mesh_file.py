@@ -9,6 +9,7 @@ from meshsec_core.runtime.genesis import Genesis
 from meshsec_relayer.config import ChannelConfig
 from meshsec_sdk import located, mesh_file, mesh_yaml, names
 from meshsec_sdk.mesh_file import ChainSpec, ChannelSpec, LinkSpec, MeshSpec, ValidatorSpec
+from meshsec_sdk.packet_filter import PacketFilter, Pattern
 
 NATO = """\
 seed: 7
@@ -33,6 +34,17 @@ links:
 channels:
   - {from: osmosis/echo, to: juno/echo, ordering: ordered, version: echo-1}
   - {from: juno/transfer, to: axelar/transfer}
+"""
+
+
+CHOOSY = """\
+chains: {osmosis: , juno: }
+links:
+  - {provider: osmosis, consumer: juno}
+relayers:
+  - fast
+  - name: slow
+    filter: {allow: [{chain: osmosis, port: transfer}, {port: mesh-*}], deny: [{kind: slash}], max_memo_bytes: 64}
 """
 
 
@@ -132,8 +144,22 @@ def test_a_file_lists_channels_and_they_join_chains_as_links_do() -> None:
     }
 
 
+def test_a_file_says_what_each_relayer_carries() -> None:
+    mesh = mesh_yaml.loads(CHOOSY)
+    assert mesh.relayers == ("fast", "slow")
+    urls = dict.fromkeys(("osmosis", "juno"), "")
+    assert relayer_config(mesh, "fast", urls).filter == PacketFilter()
+    assert relayer_config(mesh, "slow", urls).filter == PacketFilter(
+        allow=(Pattern(chain="osmosis", port="transfer"), Pattern(port="mesh-*")),
+        deny=(Pattern(kind="slash"),),
+        max_memo_bytes=64,
+    )
+
+
 @pytest.mark.parametrize(
-    "mesh", [mesh_yaml.loads(NATO), mesh_yaml.loads(TALK), mesh_file.topology("triangle")], ids=["file", "channels", "triangle"]
+    "mesh",
+    [mesh_yaml.loads(NATO), mesh_yaml.loads(TALK), mesh_yaml.loads(CHOOSY), mesh_file.topology("triangle")],
+    ids=["file", "channels", "filters", "triangle"],
 )
 def test_a_mesh_that_is_written_reads_back_as_the_same_mesh(mesh: MeshSpec) -> None:
     assert mesh_yaml.loads(mesh_yaml.dump(mesh)) == mesh
@@ -172,6 +198,19 @@ MISTAKES = {
     "an amount in another coin": ("chains:\n  juno:\n    balances: {alice: 5uosmo}\n", located.BAD_VALUE, 3, None),
     "a negative amount": ("chains:\n  juno:\n    balances: {alice: -5}\n", located.BAD_VALUE, 3, None),
     "a balance of a stranger": ("chains:\n  juno:\n    balances: {mallory: 5}\n", names.UNKNOWN_NAME, 3, None),
+    "a relayer twice": ("chains: {juno: }\nrelayers: [a, a]\n", located.BAD_VALUE, 2, None),
+    "a filter of a chain that is not there": (
+        "chains: {juno: }\nrelayers:\n  - name: a\n    filter: {deny: [{chain: jumo}]}\n",
+        located.BAD_VALUE,
+        4,
+        "juno",
+    ),
+    "an unknown key of a filter": (
+        "chains: {juno: }\nrelayers:\n  - name: a\n    filter: {denied: []}\n",
+        located.UNKNOWN_KEY,
+        4,
+        "deny",
+    ),
     "no validators": ("chains:\n  juno:\n    validators: []\n", located.BAD_VALUE, 3, None),
     "too many validators": ("chains:\n  juno:\n    validators: 151\n", located.BAD_VALUE, 3, None),
     "a validator twice": ("chains:\n  juno:\n    validators: [a, a]\n", located.BAD_VALUE, 3, None),

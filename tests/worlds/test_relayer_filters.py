@@ -7,8 +7,9 @@ from meshsec_core.kernel import codec
 from meshsec_core.kernel.types import Denom
 from meshsec_core.kernel.wire.ibc import Height, Packet
 from meshsec_relayer.engine import reports
-from meshsec_relayer.engine.filtering import PacketFilter, Pattern
+from meshsec_relayer.engine.filtering import refusal
 from meshsec_relayer.store import MemoryStore
+from meshsec_sdk.packet_filter import PacketFilter, Pattern
 from relay_rig import VOUCHER, Pair, packet_names, transfer
 
 
@@ -18,7 +19,7 @@ def packet(**said: str) -> Packet:
 
 
 @pytest.mark.parametrize(
-    ("allow", "deny", "refusal"),
+    ("allow", "deny", "why"),
     [
         ((), (), ""),
         ((Pattern(),), (), ""),
@@ -35,13 +36,13 @@ def packet(**said: str) -> Packet:
     ],
 )
 def test_denied_goes_before_allowed_and_a_pattern_must_fit_altogether(
-    allow: tuple[Pattern, ...], deny: tuple[Pattern, ...], refusal: str
+    allow: tuple[Pattern, ...], deny: tuple[Pattern, ...], why: str
 ) -> None:
-    assert PacketFilter(allow, deny).refusal("osmosis", packet(), "transfer") == refusal
+    assert refusal(PacketFilter(allow, deny), "osmosis", packet(), "transfer") == why
 
 
 @pytest.mark.parametrize(
-    ("said", "refusal"),
+    ("said", "why"),
     [
         ({"memo": "m" * 100}, ""),
         ({"memo": "m" * 101}, "its memo is too long"),
@@ -50,9 +51,9 @@ def test_denied_goes_before_allowed_and_a_pattern_must_fit_altogether(
         ({"receiver": "r" * 51}, "its receiver is too long"),
     ],
 )
-def test_transfers_with_long_texts_are_not_carried(said: dict[str, str], refusal: str) -> None:
+def test_transfers_with_long_texts_are_not_carried(said: dict[str, str], why: str) -> None:
     tested = PacketFilter(max_memo_bytes=100, max_receiver_bytes=50)
-    assert tested.refusal("osmosis", packet(**said), "transfer") == refusal
+    assert refusal(tested, "osmosis", packet(**said), "transfer") == why
 
 
 def test_a_denied_packet_is_counted_and_left_alone_and_another_relayer_carries_it() -> None:

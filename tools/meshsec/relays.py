@@ -10,6 +10,7 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT
 from meshsec_relayer.config import ChainConfig, ChannelConfig, PathConfig, RelayerConfig
 from meshsec_sdk.mesh_file import MeshSpec
+from meshsec_sdk.packet_filter import PacketFilter
 
 UNKNOWN_RELAYER = "mesh-file/unknown-relayer"
 
@@ -35,7 +36,9 @@ def relayer_config(mesh: MeshSpec, relayer: str, urls: Mapping[str, str]) -> Rel
         for chain in mesh.chains
     }
     paths = tuple(_path(mesh, a, b) for a, b in mesh.pairs())
-    return RelayerConfig(id=relayer, chains=chains, paths=paths, peers=mesh.relayers if len(mesh.relayers) > 1 else ())
+    peers = mesh.relayers if len(mesh.relayers) > 1 else ()
+    carried = mesh.filters.get(relayer, PacketFilter())
+    return RelayerConfig(id=relayer, chains=chains, paths=paths, peers=peers, filter=carried)
 
 
 def _path(mesh: MeshSpec, a: str, b: str) -> PathConfig:

@@ -14,7 +14,8 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.ibc import Height, Packet
 from meshsec_relayer.engine.boundary import ChannelImage, Leg
 from meshsec_relayer.engine.chain import Chain
-from meshsec_relayer.engine.filtering import PacketFilter
+from meshsec_relayer.engine.filtering import refusal
+from meshsec_sdk.packet_filter import PacketFilter
 
 BAD_EVENT = "relayer/bad-event"
 NOT_CARRIED = "not carried by this relayer: "
@@ -235,9 +236,8 @@ class Book:
         sender = self._sender(chain, kind)
         if packet_id(sender.name, packet) in self._recent:
             return
-        refusal = self.filter.refusal(sender.name, packet, kind_of(packet.data))
-        if refusal:
-            self.settle(self._entry(packet, channel, sender, self._other(sender)), NOT_CARRIED + refusal)
+        if why := refusal(self.filter, sender.name, packet, kind_of(packet.data)):
+            self.settle(self._entry(packet, channel, sender, self._other(sender)), NOT_CARRIED + why)
             return
         match kind:
             case "send_packet":
