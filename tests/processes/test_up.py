@@ -188,6 +188,37 @@ def test_a_packet_can_be_held_traced_and_let_go(mesh: Path) -> None:
     assert verb(mesh, "packets", "trace", packet["id"])["settled"] != ""
 
 
+def vouchers(directory: Path) -> list[str]:
+    held = verb(directory, "query", "juno", "bank/balances", "address=erin")["balances"]
+    return [amount for denom, amount in held.items() if denom.startswith("ibc/")]
+
+
+@pytest.mark.slow
+def test_of_two_relayers_each_carries_what_the_mesh_file_says_and_health_tells_who_is_away(tmp_path: Path) -> None:
+    file = tmp_path / "mesh.yaml"
+    file.write_text(
+        "chains: {osmosis: , juno: }\nlinks: [{provider: osmosis, consumer: juno}]\n"
+        "relayers: [one, {name: two, filter: {deny: [{kind: transfer}]}}]\n"
+    )
+    directory = tmp_path / "mesh"
+    assert up(directory, str(file)).code == 0
+    try:
+        assert run("relayer", "health", "--json", "--dir", directory).value == {"one": [], "two": []}
+        verb(directory, "relayer", "stop", "--relayer", "one")
+        answer = run("relayer", "health", "--json", "--dir", directory)
+        assert (answer.code, answer.value["two"]) == (1, [])
+        (away,) = answer.value["one"]
+        assert away.startswith("it does not answer")
+        verb(directory, "tx", "osmosis", "transfer/Transfer", "--from", "erin", *TRANSFER)
+        verb(directory, "relayer", "clear", "--relayer", "two")
+        assert vouchers(directory) == []
+        verb(directory, "relayer", "start")
+        verb(directory, "settle")
+        assert vouchers(directory) == ["9"]
+    finally:
+        run("down", "--dir", directory)
+
+
 def test_logs_are_json_lines_of_one_process_or_of_all(mesh: Path) -> None:
     answer = run("logs", "osmosis", "-n", "1000", "--json", "--dir", mesh)
     said = [json.loads(line) for line in answer.out.splitlines()]

@@ -100,7 +100,8 @@ def arguments(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
     known = {param.name: param for param in verb.params}
     for name in given:
         if name not in known:
-            raise Rejected(UNKNOWN_PARAMETER, verb=verb.name, parameter=name[:100], suggestion=suggestion(name, known))
+            meant = suggestion(name, known)
+            raise Rejected(UNKNOWN_PARAMETER, verb=verb.name, parameter=name[:100], suggestion=meant, known=", ".join(known))
     values = {name: _value(known[name], value) for name, value in given.items()}
     coins = any(isinstance(value, Amount) and value.denom for name, value in values.items() if name != FEE.name)
     for param in verb.params:

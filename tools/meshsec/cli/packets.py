@@ -9,6 +9,9 @@ from meshsec.cli.running import act, attached
 
 ID = "chain:port:channel:sequence"
 
+NOTHING: dict[str, list[dict[str, Any]]] = {"packets": []}
+"""What a relayer that does not answer carries."""
+
 
 Id = Annotated[str, typer.Option("--id", help=f"One packet: {ID}.")]
 KindOption = Annotated[str, typer.Option("--kind", help="What the packet says: transfer, stake, slash…")]
@@ -29,8 +32,11 @@ def register(app: typer.Typer) -> None:
 def listing(directory: Dir = HERE, json: Json = False) -> None:
     """List the packets under way, and what each waits for."""
     with attached(directory) as world:
-        found = [packet for asked in world.relayers.values() for packet in _get(asked, "/v1/packets")["packets"]]
-    rows = [f"{packet['id']}  {packet['kind']}  {packet['leg']}: waits for {packet['waits_for']}" for packet in found]
+        told = {name: line.peek("/v1/packets", NOTHING)["packets"] for name, line in world.relayers.items()}
+    found = [{**packet, "relayer": name} for name, packets in told.items() for packet in packets]
+    rows = [
+        f"{packet['id']}  {packet['kind']}  {packet['leg']} by {packet['relayer']}: {packet['waits_for']}" for packet in found
+    ]
     say({"packets": found}, json=json, text="\n".join(rows) or "no packet is under way")
 
 
@@ -40,9 +46,12 @@ def trace(
     json: Json = False,
 ) -> None:
     """Tell a packet's story and what it waits for."""
+    from meshsec.world.chain import accepted
+
     with attached(directory) as world:
-        found = _get(next(iter(world.relayers.values())), f"/v1/packets/{packet}/trace")
-    told = [*found["story"], found["settled"] or f"waits for {found['packet']['waits_for']}"]
+        alive = [line for line in world.relayers.values() if line.peek("/healthz", None)]
+        found = accepted(*(alive or [*world.relayers.values()])[0].get(f"/v1/packets/{packet}/trace"))
+    told = found["story"] if found["settled"] else [*found["story"], f"waits: {found['packet']['waits_for']}"]
     say(found, json=json, text="\n".join(told))
 
 
@@ -114,9 +123,3 @@ def _which(id: str, kind: str, chain: str, leg: str) -> dict[str, str]:  # noqa:
 def drop(packet: Annotated[str, typer.Argument(metavar="ID", help=f"{ID}.")], directory: Dir = HERE, json: Json = False) -> None:
     """Never carry a packet's next leg, as if it were lost; it can still time out."""
     act(directory, "packets.drop", {"id": packet}, json=json)
-
-
-def _get(relayer: Any, path: str) -> Any:
-    from meshsec.world.chain import accepted
-
-    return accepted(*relayer.get(path))

@@ -11,6 +11,8 @@ from meshsec.cli.running import act, attached
 
 BAD_END = "cli/bad-channel-end"
 
+AWAY = {"reasons": ["it does not answer; if it was stopped, `meshsec relayer start` brings it back"]}
+
 Only = Annotated[str, typer.Option("--relayer", help="The one relayer that is meant; all by default.")]
 
 
@@ -54,8 +56,10 @@ def status(relayer: Only = "", directory: Dir = HERE, json: Json = False) -> Non
 
 
 def health(relayer: Only = "", directory: Dir = HERE, json: Json = False) -> int:
-    """Say what is wrong: chains that do not answer, paths that do not open, clients that are dead; exit with 1 if anything is."""
-    found = {name: report["reasons"] for name, report in _status(directory, relayer).items()}
+    """Say what is wrong: who does not answer, paths that do not open, clients that are dead; exit with 1 if anything is."""
+    with attached(directory) as world:
+        asked = {name: world.relayers[name] for name in world.meant(relayer or None)}
+        found = {name: line.peek("/v1/status", AWAY)["reasons"] for name, line in asked.items()}
     wrong = [f"{name}: {reason}" for name, reasons in found.items() for reason in reasons]
     say(found, json=json, text="\n".join(wrong) or "all is well")
     return CHECK_FAILED if wrong else 0

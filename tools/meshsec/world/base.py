@@ -150,7 +150,7 @@ class World(ABC):
             Rejected: `world/unknown-relayer`, `relayer/unknown-order`, `codec/malformed`.
         """
 
-    def _meant(self, only: str | None) -> tuple[str, ...]:
+    def meant(self, only: str | None) -> tuple[str, ...]:
         """Return the relayers that are meant: one, or all.
 
         Raises:

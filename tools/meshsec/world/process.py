@@ -248,7 +248,7 @@ class ProcessWorld(World):
 
     def relayer(self, order: str, body: dict[str, Any] | None = None, only: str | None = None) -> Any:
         """Give relayers an order and return what each then says of itself; `stop` takes them away until `start`."""
-        meant = {name: self.relayers[name] for name in self._meant(only)}
+        meant = {name: self.relayers[name] for name in self.meant(only)}
         if order == "stop":
             self._keep_away(meant)
             return {}
@@ -292,7 +292,7 @@ class ProcessWorld(World):
         """Kill processes by SIGKILL and wait until they serve again; where exactly they die is left to chance."""
         kind, _, only = target.partition("/")
         if kind == RELAYER:
-            meant = self._meant(only or None)
+            meant = self.meant(only or None)
             for name in meant:
                 self._mark(name).unlink(missing_ok=True)
             self._kill(f"{RELAYER}-{name}" for name in meant)

@@ -157,7 +157,7 @@ class SimWorld(World):
 
     def relayer(self, order: str, body: dict[str, Any] | None = None, only: str | None = None) -> Any:
         """Give relayers an order and return what each then says of itself; `stop` takes them away until `start`."""
-        asked, meant = body or {}, self._meant(only)
+        asked, meant = body or {}, self.meant(only)
         for name in meant:
             courier = self.couriers[name]
             if order == "stop":
@@ -183,7 +183,7 @@ class SimWorld(World):
         """Cut the power of a chain or of the relayers, and start again from the stored image."""
         kind, _, only = target.partition("/")
         if kind == "relayer":
-            for name in self._meant(only or None):
+            for name in self.meant(only or None):
                 self._start_relayer(name)
         elif batch:
             self.nodes[self.own_chain(target).name].storage.batches_left = batch - 1
