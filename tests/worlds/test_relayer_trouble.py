@@ -6,9 +6,13 @@ from typing import Any
 import pytest
 
 from meshsec_core.ibc.transfer import Transfer
-from meshsec_core.kernel.types import SECOND, Denom
+from meshsec_core.kernel.types import SECOND, ChainId, Denom
+from meshsec_core.modules.bank import Send
+from meshsec_core.runtime.tx import make_tx
+from meshsec_node.views.local import LocalTransport
 from meshsec_relayer.engine import reports
 from meshsec_relayer.engine.boundary import Clear
+from meshsec_sdk import names
 from relay_rig import ORDERED_PROBE, UNORDERED_PROBE, Pair, heard, packet_names, say
 
 
@@ -188,3 +192,41 @@ def test_a_store_of_chains_that_have_been_started_anew_is_seen_through() -> None
     rig.settle()
     assert rig.courier.engine.chains["juno"].height < 40
     assert rig.courier.engine.paths["osmosis-juno"].ready
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_stranger_who_signs_with_the_relayers_key_at_the_same_time_delays_packets_and_loses_none(seed: int) -> None:
+    rig = Pair((UNORDERED_PROBE,))
+    rig.settle()
+    chance, key = Random(seed), names.development_key(names.relayer_path("main"))
+    written: list[str] = []
+
+    def race(chain: str, path: str, answer: tuple[int, Any]) -> tuple[int, Any]:
+        spelled = names.chain_name(chain)
+        mine = names.address(names.relayer_path("main"), spelled)
+        if path in ("/v1/txs", f"/v1/accounts/{mine}") and chance.random() < 0.6:
+            node = LocalTransport(rig.nodes[chain])
+            sequence = int(node.get(f"/v1/accounts/{mine}")[1]["next_sequence"])
+            coin = Send(rig.address(chain, "carol"), spelled.denom, 1)
+            raw = make_tx(key, spelled.prefix, ChainId(spelled.chain_id), sequence, (coin,))
+            assert node.post("/v1/txs", raw)[0] == 202
+            written.append(chain)
+        return answer
+
+    before = {chain: rig.balance(chain, "carol", names.chain_name(chain).denom) for chain in rig.nodes}
+    rig.forges = race
+    for number in range(1, 13):
+        say(rig, b"%d" % number)
+        rig.mine()
+        rig.settle()
+    rig.forges = lambda _chain, _path, answer: answer
+    rig.courier.order(Clear())
+    rig.settle()
+    everything = [b"%d:%d" % (number, number) for number in range(1, 13)]
+    assert sorted(heard(rig, "juno", "received").split()) == sorted(everything)
+    answers = [b"%d:ok:%d" % (number, number) for number in range(1, 13)]
+    assert sorted(heard(rig, "osmosis", "acknowledged").split()) == sorted(answers)
+    assert packet_names(rig.courier) == []
+    gained = {chain: rig.balance(chain, "carol", names.chain_name(chain).denom) - had for chain, had in before.items()}
+    assert gained == {chain: written.count(chain) for chain in rig.nodes}
+    assert min(gained.values()) > 5
