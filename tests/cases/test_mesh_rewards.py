@@ -233,7 +233,7 @@ def test_rewards_that_the_provider_refuses_are_sent_again() -> None:
     rig, link = start(("alice", 0, 200))
     fund(link, 50)
     batch = DistributeBatch((Reward(link.validator(0), 50),), link.consumer.ctx.denom)
-    collect.on_answered(link.consumer.ctx, link.link, batch, accepted=False)
+    collect.on_answered(link.consumer.ctx, link.link, batch, None)
     assert REWARDS.get(link.consumer.state, link.link, link.validator(0)) == 50
     assert SENT.get(link.consumer.state, link.link) == 0
     rig.advance(10)

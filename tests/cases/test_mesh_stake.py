@@ -115,7 +115,7 @@ def test_rewards_accrue_on_what_is_bonded_and_whole_tokens_alone_are_claimed() -
     assert (settled.accrued_e18, settled.points_e18) == (ONE_E18 * 3 // 2, ONE_E18 * 3 // 2)
     claimed, amount = settled.claim()
     assert (amount, claimed.accrued_e18) == (1, ONE_E18 // 2)
-    assert claimed.unclaim(1) == settled
+    assert claimed.credit(1) == settled
     with pytest.raises(Rejected) as refusal:
         claimed.claim()
     assert refusal.value.code == "mesh/no-rewards"

@@ -18,6 +18,7 @@ from meshsec_core.security.mesh.provider.local import (
 )
 from meshsec_core.security.mesh.provider.overlap import LinkIdentity
 from meshsec_core.security.mesh.provider.payout import WithdrawRewards
+from meshsec_core.security.mesh.provider.policy import SetRewardPolicy
 from meshsec_core.security.mesh.provider.vault import Bond, Unbond
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "SetLinkParams",
     "SetMaxCap",
     "SetPriceFeed",
+    "SetRewardPolicy",
     "StakeLocal",
     "StakeRemote",
     "SubmitEvidence",

@@ -10,10 +10,12 @@ from meshsec_core.modules import slashing
 from meshsec_core.modules.staking import state as staking
 from meshsec_core.runtime.module import Query, View
 from meshsec_core.security.mesh.consumer import views as borrowing
-from meshsec_core.security.mesh.packets import DOUBLE_SIGN, DOWNTIME
+from meshsec_core.security.mesh.packets import BAD_AMOUNT, DOUBLE_SIGN, DOWNTIME
+from meshsec_core.security.mesh.provider import policy
 from meshsec_core.security.mesh.provider.book import Key
 from meshsec_core.security.mesh.provider.payout import pending_rewards
-from meshsec_core.security.mesh.provider.state import POOLS, STAKES, VAULTS, get_link, validators_of
+from meshsec_core.security.mesh.provider.state import POOLS, RESERVES, STAKES, VAULTS, Policy, get_link, validators_of
+from meshsec_core.security.mesh.rewards import Division, Split, divide
 
 UNKNOWN_FAULT = "mesh/unknown-fault"
 
@@ -80,6 +82,19 @@ class Restaker(msgspec.Struct, frozen=True):
     losses: dict[str, int]
     """Per link, if it alone has a fault: its lien by its ratio, rounded up."""
     earnings: tuple[Earning, ...]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """Who would get what of one reward under one policy of an operator, in consumer tokens."""
+
+    split: Split
+    commission_bps: int
+    here: int
+    """To the operator's node on this chain."""
+    there: int
+    """To its node on the consumer."""
+    restakers: dict[Address, int]
+    """By who lends to it: what they could withdraw more than now, in whole tokens."""
 
 
 class AtStake(msgspec.Struct, frozen=True):
@@ -165,6 +180,37 @@ def query_restaker(view: View, user: str) -> Restaker:
     return Restaker(account.collateral, account.slashable.high, losses, tuple(earnings))
 
 
+def query_reward_policies(
+    view: View, consumer: str, validator: str, reward: str, commission_bps: str = "0"
+) -> tuple[Outcome, ...]:
+    """Show for each policy who would get what if a validator's stake earned a reward now; each is tried on the side.
+
+    `commission_bps` is what `per-link` would take; the others take what the operator's validator here does.
+
+    Raises:
+        Rejected: `mesh/unknown-link`, `mesh/not-joined`, `mesh/bad-amount`.
+    """
+    link, name, earned = LinkId(consumer), ValidatorId(validator), _number(reward)
+    get_link(view.store, link)
+    here, larger = policy.node_here(view.store, link, name), policy.here_is_larger(view.store, link, name)
+    pool, reserve = POOLS.get(view.store, link, name), RESERVES.get(view.store, link)
+    stakes = {Address(user): stake.settle(pool.points_e18) for (user,), stake in STAKES.items(view.store, link, name)}
+    outcomes = []
+    for split in Split:
+        rate = policy.commission(view.store, here, Policy(split, min(_number(commission_bps), ONE_BPS)))
+        part = divide(earned, split, rate, here_is_larger=larger) if pool.total else Division(0, 0, 0)
+        after = pool.distribute(part.lenders + reserve) if pool.total else pool
+        gains = {user: stake.settle(after.points_e18).whole - stake.whole for user, stake in stakes.items() if stake.bonded}
+        outcomes.append(Outcome(split, rate, part.here, part.there, gains))
+    return tuple(outcomes)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > 38:
+        raise Rejected(BAD_AMOUNT, amount=text[:50])
+    return int(text)
+
+
 def query_at_stake(view: View, validator: str, fault: str = DOUBLE_SIGN) -> AtStake:
     """Show what a fault of this chain's validator would cost here; both figures round down, as the slash does.
 
@@ -241,6 +287,7 @@ MEASURES: dict[str, Query] = {
     "concentration": query_concentration,
     "at-risk": query_at_risk,
     "restaker": query_restaker,
+    "reward-policies": query_reward_policies,
     "at-stake": query_at_stake,
     "lent-at-stake": query_lent_at_stake,
     "leverage": query_leverage,

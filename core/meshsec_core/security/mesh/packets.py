@@ -195,6 +195,12 @@ class Done(msgspec.Struct, frozen=True):
     """An acknowledgement that has nothing to add."""
 
 
+class Credited(msgspec.Struct, frozen=True):
+    """What of rewards goes to the validators that have earned them, by their operators' policies; the consumer pays it."""
+
+    operators: tuple[Reward, ...] = ()
+
+
 class Short(msgspec.Struct, frozen=True):
     """What a burn could not find yet; it is kept as debt."""
 
@@ -231,7 +237,7 @@ class _Answer(msgspec.Struct, frozen=True):
 A = TypeVar("A")
 
 
-def answer(value: Done | Short | Applied | Released) -> bytes:
+def answer(value: Done | Credited | Short | Applied | Released) -> bytes:
     """Spell an acknowledgement of success."""
     return result_acknowledgement(codec.encode(value))
 

@@ -3,13 +3,51 @@
 Points are consumer tokens per provider token × 10^18. What does not divide is carried to the next reward, so that
 paid + pending + carried = received, to the unit of 10^-18.
 
+An operator who validates on both ends may take a part first, and choose at which of its two nodes it arrives. Law: what the
+lenders, the node here and the node there get is the reward, to the unit.
+
 Source: mesh-security contracts/provider/external-staking (distribution), with a finer scale.
 """
+
+from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from meshsec_core.kernel.types import ONE_E18
+from meshsec_core.kernel.types import ONE_BPS, ONE_E18
+
+
+class Split(StrEnum):
+    """How an operator divides what it takes between its node here, on the provider, and its node there."""
+
+    PER_LINK = "per-link"
+    """A commission named for the link; the node that has earned it, there, keeps it."""
+    SAME = "same"
+    """The commission of the node here for both, and the same to each; the odd unit stays where it was earned."""
+    LARGER = "larger"
+    """The commission of the node here; all of it to the larger node."""
+
+
+class Division(NamedTuple):
+    """Who gets what of one reward, in consumer tokens."""
+
+    lenders: int
+    here: int
+    there: int
+
+
+def divide(reward: int, split: Split, commission_bps: int, *, here_is_larger: bool) -> Division:
+    """Divide a reward; the commission rounds down, for those who lend."""
+    taken = reward * commission_bps // ONE_BPS
+    match split:
+        case Split.PER_LINK:
+            here = 0
+        case Split.SAME:
+            here = taken // 2  # rounds down, for the node that has earned it
+        case Split.LARGER:
+            here = taken if here_is_larger else 0
+    return Division(reward - taken, here, taken - here)
 
 
 class Pool(msgspec.Struct, frozen=True):

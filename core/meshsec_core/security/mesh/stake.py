@@ -70,6 +70,11 @@ class Stake(msgspec.Struct, frozen=True):
         return sum(entry.amount for entry in self.unbonds)
 
     @property
+    def whole(self) -> int:
+        """Rewards that can be withdrawn, in consumer tokens; rounds down, the fraction stays."""
+        return self.accrued_e18 // ONE_E18
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing depends on this record but a fraction of a reward."""
         return not (self.bonded or self.adding or self.leaving or self.unbonds or self.accrued_e18 >= ONE_E18)
@@ -174,13 +179,13 @@ class Stake(msgspec.Struct, frozen=True):
         Raises:
             Rejected: `mesh/no-rewards`.
         """
-        whole = self.accrued_e18 // ONE_E18  # rounds down; the fraction is kept
+        whole = self.whole
         if whole == 0:
             raise Rejected(NO_REWARDS)
         return replace(self, accrued_e18=self.accrued_e18 - whole * ONE_E18), whole
 
-    def unclaim(self, amount: int) -> "Stake":
-        """Put a claim back that was not paid."""
+    def credit(self, amount: int) -> "Stake":
+        """Add whole reward tokens: a claim that was not paid, or what an operator takes."""
         return replace(self, accrued_e18=self.accrued_e18 + amount * ONE_E18)
 
 

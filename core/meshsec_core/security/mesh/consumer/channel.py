@@ -30,9 +30,9 @@ from meshsec_core.security.mesh.packets import (
     PROVIDER_PORT,
     Applied,
     Burn,
+    Credited,
     Distribute,
     DistributeBatch,
-    Done,
     InternalUnstake,
     Released,
     Reward,
@@ -137,10 +137,10 @@ def on_acknowledge(ctx: Ctx, packet: Packet, acknowledgement: bytes) -> None:
         case InternalUnstake():
             unwind.on_answered(ctx, link, said, read_answer(acknowledgement, Released))
         case DistributeBatch():
-            collect.on_answered(ctx, link, said, accepted=read_answer(acknowledgement, Done) is not None)
+            collect.on_answered(ctx, link, said, read_answer(acknowledgement, Credited))
         case Distribute():
             batch = DistributeBatch((Reward(said.validator, said.rewards.amount),), said.rewards.denom)
-            collect.on_answered(ctx, link, batch, accepted=read_answer(acknowledgement, Done) is not None)
+            collect.on_answered(ctx, link, batch, read_answer(acknowledgement, Credited))
     flush(ctx, CONSUMER_PORT, link)
 
 

@@ -12,7 +12,7 @@ from meshsec_core.runtime.module import Ctx
 from meshsec_core.security.mesh.consumer import agenda
 from meshsec_core.security.mesh.consumer.state import AGENDA, PAID_OUT, REWARDS, SENT, get_link, reward_account, stake_account
 from meshsec_core.security.mesh.links import Phase, tell_provider
-from meshsec_core.security.mesh.packets import DistributeBatch, Reward
+from meshsec_core.security.mesh.packets import Credited, DistributeBatch, Reward
 
 
 def rewards_due(ctx: Ctx, link: LinkId) -> bool:
@@ -60,12 +60,13 @@ def send(ctx: Ctx, link: LinkId) -> None:
     ctx.emit("mesh/rewards-sent", link=link, amount=total)
 
 
-def on_answered(ctx: Ctx, link: LinkId, packet: DistributeBatch, *, accepted: bool) -> None:
-    """Take back what the provider refused to credit; it is sent again with the next rewards.
+def on_answered(ctx: Ctx, link: LinkId, packet: DistributeBatch, answered: Credited | None) -> None:
+    """Pay operators what the provider has left to them; take back what it refused to credit, which is sent again later.
 
     A provider that has had it paid out all the same has been told of it: that part does not come back.
     """
-    if accepted:
+    if answered is not None:
+        _pay_operators(ctx, link, packet, answered)
         return
     left = SENT.get(ctx.store, link) - PAID_OUT.get(ctx.store, link)
     for reward in packet.rewards:
@@ -76,3 +77,23 @@ def on_answered(ctx: Ctx, link: LinkId, packet: DistributeBatch, *, accepted: bo
             left -= back
     if wait(ctx, link):
         agenda.expect_rewards(ctx, link)
+
+
+def _pay_operators(ctx: Ctx, link: LinkId, packet: DistributeBatch, answered: Credited) -> None:
+    """Pay the operators of this chain's validators their part of a reward: an answer never fails, so nonsense is cut down.
+
+    None gets more than its validator's reward was, nor all together more than the link holds.
+    """
+    left: dict[ValidatorId, int] = {}
+    for reward in packet.rewards:
+        left[reward.validator] = left.get(reward.validator, 0) + reward.reward
+    for row in answered.operators:
+        held = SENT.get(ctx.store, link) - PAID_OUT.get(ctx.store, link)
+        amount = min(row.reward, left.get(row.validator, 0), held)
+        if amount <= 0:
+            continue
+        left[row.validator] -= amount
+        PAID_OUT.put(ctx.store, link, PAID_OUT.get(ctx.store, link) + amount)
+        operator = staking.owner(ctx.prefix, row.validator)
+        bank.send(ctx, ctx.module_account(reward_account(link)), operator, ctx.denom, amount)
+        ctx.emit("mesh/operator-paid", link=link, validator=row.validator, amount=amount)

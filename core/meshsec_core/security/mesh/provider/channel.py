@@ -20,7 +20,6 @@ from meshsec_core.security.mesh.packets import (
     Burn,
     Distribute,
     DistributeBatch,
-    Done,
     InternalUnstake,
     Short,
     Stake,
@@ -106,11 +105,9 @@ def on_receive(ctx: Ctx, packet: Packet) -> bytes:
         case InternalUnstake():
             reply = answer(reports.on_internal_unstake(ctx, link, said))
         case Distribute():
-            payout.on_distribute(ctx, link, said)
-            reply = answer(Done())
+            reply = answer(payout.on_distribute(ctx, link, said))
         case DistributeBatch():
-            payout.on_distribute_batch(ctx, link, said)
-            reply = answer(Done())
+            reply = answer(payout.on_distribute_batch(ctx, link, said))
     flush(ctx, PROVIDER_PORT, link)
     return reply
 

@@ -7,7 +7,7 @@ from meshsec_core.modules.staking.signals import ValidatorSlashed
 from meshsec_core.runtime.module import Ctx, Handler, Module, Msg
 from meshsec_core.security.mesh.links import BAD_PARAMS
 from meshsec_core.security.mesh.packets import PROVIDER_PORT
-from meshsec_core.security.mesh.provider import evidence, laws, lending, local, overlap, payout, sweep, vault, views
+from meshsec_core.security.mesh.provider import evidence, laws, lending, local, overlap, payout, policy, sweep, vault, views
 from meshsec_core.security.mesh.provider.channel import PORT
 from meshsec_core.security.mesh.provider.state import GENESIS, VAULT, ProviderGenesis, Terms
 
@@ -62,6 +62,7 @@ PROVIDER: Module[ProviderGenesis] = Module(
         payout.WithdrawRewards: settled(payout.withdraw_rewards),
         evidence.SubmitEvidence: evidence.submit_evidence,
         overlap.LinkIdentity: overlap.link_identity,
+        policy.SetRewardPolicy: policy.set_reward_policy,
     },
     genesis=ProviderGenesis,
     init=init,

@@ -7,6 +7,7 @@ from meshsec_core.runtime.module import Ctx, Msg
 from meshsec_core.security.mesh.links import Phase, send_to_consumer
 from meshsec_core.security.mesh.packets import (
     Coin,
+    Credited,
     Distribute,
     DistributeBatch,
     Earned,
@@ -15,7 +16,7 @@ from meshsec_core.security.mesh.packets import (
     check_amount,
     check_name,
 )
-from meshsec_core.security.mesh.provider import book
+from meshsec_core.security.mesh.provider import book, policy
 from meshsec_core.security.mesh.provider.book import Key
 from meshsec_core.security.mesh.provider.state import (
     CLIENTS,
@@ -31,7 +32,6 @@ from meshsec_core.security.mesh.provider.state import (
     live_link,
 )
 from meshsec_core.security.mesh.provider.sweep import settle
-from meshsec_core.security.mesh.stake import Stake
 
 INVALID_DENOM = "mesh/invalid-denom"
 
@@ -91,35 +91,36 @@ def on_transfer_answered(ctx: Ctx, packet: TransferRewards, accepted: bool) -> N
         return
     if not accepted:
         before = book.settled(ctx.store, key)
-        book.write(ctx, key, before, before.unclaim(transaction.amount))
+        book.write(ctx, key, before, before.credit(transaction.amount))
         PAID.put(ctx.store, link, PAID.get(ctx.store, link) - transaction.amount)
     ctx.emit(
         "mesh/rewards-paid" if accepted else "mesh/rewards-returned", user=key.user, consumer=link, amount=transaction.amount
     )
 
 
-def on_distribute(ctx: Ctx, link: LinkId, packet: Distribute) -> None:
-    """Credit the reward of one validator.
+def on_distribute(ctx: Ctx, link: LinkId, packet: Distribute) -> Credited:
+    """Credit the reward of one validator; answer as for several.
 
     Raises:
         Rejected: `mesh/invalid-denom`, `mesh/bad-amount`.
     """
-    credit(ctx, link, packet.rewards.denom, (Reward(packet.validator, packet.rewards.amount),))
+    return credit(ctx, link, packet.rewards.denom, (Reward(packet.validator, packet.rewards.amount),))
 
 
-def on_distribute_batch(ctx: Ctx, link: LinkId, packet: DistributeBatch) -> None:
-    """Credit the rewards of several validators.
+def on_distribute_batch(ctx: Ctx, link: LinkId, packet: DistributeBatch) -> Credited:
+    """Credit the rewards of several validators; answer what the consumer is to pay to their operators.
 
     Raises:
         Rejected: `mesh/invalid-denom`, `mesh/bad-amount`; the consumer keeps them and sends them again.
     """
-    credit(ctx, link, packet.denom, packet.rewards)
+    return credit(ctx, link, packet.denom, packet.rewards)
 
 
-def credit(ctx: Ctx, link: LinkId, denom: Denom, rewards: tuple[Reward, ...]) -> None:
-    """Credit rewards to those who lend to the validators.
+def credit(ctx: Ctx, link: LinkId, denom: Denom, rewards: tuple[Reward, ...]) -> Credited:
+    """Credit rewards to those who lend to the validators, and to operators what their policies take.
 
-    What nobody has earned waits in the link's reserve and joins the next reward that somebody has.
+    What nobody has earned waits in the link's reserve and joins the next reward that somebody has. Returns what goes to nodes
+    over there; for this chain it is paid.
     """
     rules = live_link(ctx.store, link).rules
     if rules is None or rules.denom != denom:
@@ -131,22 +132,26 @@ def credit(ctx: Ctx, link: LinkId, denom: Denom, rewards: tuple[Reward, ...]) ->
     RECEIVED.put(ctx.store, link, RECEIVED.get(ctx.store, link) + total)
     reserve = RESERVES.get(ctx.store, link)
     before = reserve
+    operators = []
     for reward in rewards:
         pool = POOLS.get(ctx.store, link, reward.validator)
         if pool.total == 0:
             reserve += reward.reward
             continue
-        POOLS.put(ctx.store, link, reward.validator, pool.distribute(reward.reward + reserve))
+        part = policy.division(ctx.store, link, reward, ctx.time)
+        POOLS.put(ctx.store, link, reward.validator, pool.distribute(part.lenders + reserve))
         reserve = 0
+        if part.here:
+            policy.credit_here(ctx, link, reward.validator, part.here)
+        if part.there:
+            operators.append(Reward(reward.validator, part.there))
+            PAID.put(ctx.store, link, PAID.get(ctx.store, link) + part.there)
     if reserve != before:
         RESERVES.put(ctx.store, link, reserve)
     ctx.emit("mesh/rewards-credited", consumer=link, amount=total, reserve=reserve)
+    return Credited(tuple(operators))
 
 
 def pending_rewards(store: Reader, key: Key) -> int:
     """Return what a user could withdraw now, in consumer tokens."""
-    return _whole(STAKES.get(store, *key).settle(POOLS.get(store, key.link, key.validator).points_e18))
-
-
-def _whole(stake: Stake) -> int:
-    return stake.accrued_e18 // 10**18  # rounds down; the fraction stays with the stake
+    return STAKES.get(store, *key).settle(POOLS.get(store, key.link, key.validator).points_e18).whole

@@ -15,7 +15,7 @@ from meshsec_core.kernel.types import Address, ChainId, Denom, LinkId, Validator
 from meshsec_core.security.mesh.account import Account
 from meshsec_core.security.mesh.history import History
 from meshsec_core.security.mesh.links import LINK_NOT_OPEN, UNKNOWN_LINK, Phase
-from meshsec_core.security.mesh.rewards import Pool
+from meshsec_core.security.mesh.rewards import Pool, Split
 from meshsec_core.security.mesh.stake import Stake
 
 LINK_NOT_SYNCED = "mesh/link-not-synced"
@@ -187,6 +187,28 @@ class Overlap(msgspec.Struct, frozen=True):
     """Of the consensus key."""
 
 
+class Policy(msgspec.Struct, frozen=True):
+    """What an operator takes of the rewards of stake that is lent to its validator over there."""
+
+    split: Split
+    commission_bps: int = 0
+    """Of `per-link`; the others charge what the node here charges at the time."""
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """The policy of one operator over one link, and what is to follow it."""
+
+    policy: Policy | None = None
+    """None takes nothing."""
+    then: Policy | None = None
+    then_at: int = 0
+    """When `then` takes the place of `policy`, nanoseconds; 0 if nothing follows."""
+
+    def at(self, now: int) -> Policy | None:
+        """Return what is in force."""
+        return self.then if 0 < self.then_at <= now else self.policy
+
+
 GENESIS: Item[ProviderGenesis] = Item("mesh/provider", ProviderGenesis)
 LINKS: Map[Link] = Map("mesh/links", Link)
 CLIENTS: Map[str] = Map("mesh/link-of-client", str)
@@ -213,6 +235,8 @@ KEYS: Map[str] = Map("mesh/validator-keys", str, parts=2)
 """(link, consensus address in hex) to validator."""
 OVERLAPS: Map[Overlap] = Map("mesh/overlaps", Overlap, parts=2)
 """(link, validator on the consumer) to the validator here that the same operator runs."""
+POLICIES: Map[Choice] = Map("mesh/reward-policies", Choice, parts=2, default=Choice())
+"""(link, validator on the consumer) to what its operator takes of the rewards of those who lend to it."""
 FAULTS: Map[Fault] = Map("mesh/faults", Fault, parts=3)
 """(link, validator, fault id)."""
 SWEEPS: Item[Sweeps] = Item("mesh/sweeps", Sweeps, default=Sweeps())

@@ -12,11 +12,14 @@ from meshsec_core.security.mesh.provider import vault
 from meshsec_core.security.mesh.provider.book import Key
 from meshsec_core.security.mesh.provider.local_stake import holdings, sub_account
 from meshsec_core.security.mesh.provider.payout import pending_rewards
+from meshsec_core.security.mesh.provider.policy import commission
 from meshsec_core.security.mesh.provider.state import (
     FAULTS,
     HISTORIES,
     LINKS,
+    OVERLAPS,
     PAID,
+    POLICIES,
     POOLS,
     RECEIVED,
     RESERVES,
@@ -25,6 +28,7 @@ from meshsec_core.security.mesh.provider.state import (
     VAULTS,
     Fault,
     Kind,
+    Policy,
     Rules,
     Sweep,
     Terms,
@@ -105,6 +109,23 @@ class Known(msgspec.Struct, frozen=True):
     bonded: int
     """Stake on it, in provider tokens."""
     in_flight: int
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """An operator who validates on both ends, and what it takes of rewards."""
+
+    validator: ValidatorId
+    """Over there."""
+    operator: ValidatorId
+    """Here."""
+    policy: Policy | None
+    """In force; None takes nothing."""
+    commission_bps: int
+    """What it takes now."""
+    then: Policy | None
+    """What follows."""
+    then_at: int
+    """When, nanoseconds; 0 if nothing does."""
 
 
 class Charged(msgspec.Struct, frozen=True):
@@ -211,6 +232,22 @@ def _known(view: View, consumer: str, validator: str) -> Known:
     return Known(ValidatorId(validator), record.state, record.public_key, record.height, pool.total, pool.adding)
 
 
+def query_operators(view: View, consumer: str, limit: str = "", start_after: str = "") -> tuple[Joined, ...]:
+    """List the operators who validate on both ends of a link, by their validators over there."""
+    found = (
+        _joined(view, LinkId(consumer), ValidatorId(validator), joined.operator)
+        for (validator,), joined in OVERLAPS.items(view.store, consumer, after=after(start_after))
+    )
+    return page(found, limit)
+
+
+def _joined(view: View, link: LinkId, validator: ValidatorId, operator: ValidatorId) -> Joined:
+    choice = POLICIES.get(view.store, link, validator)
+    policy, waits = choice.at(view.time), choice.then_at > view.time
+    rate = commission(view.store, operator, policy)
+    return Joined(validator, operator, policy, rate, choice.then if waits else None, choice.then_at if waits else 0)
+
+
 def query_slashes(view: View, consumer: str, limit: str = "") -> tuple[Charged, ...]:
     """List the faults that a consumer's validators have been charged for."""
     found = (
@@ -241,6 +278,7 @@ QUERIES: dict[str, Query] = {
     "link": query_link,
     "links": query_links,
     "validators": query_validators,
+    "operators": query_operators,
     "slashes": query_slashes,
     "sweeps": query_sweeps,
 }
