@@ -75,7 +75,9 @@ def test_coins_come_back_when_the_unbonding_time_is_over_and_not_before(chain: C
     chain.block(UNBONDING - 1)
     chain.end()
     assert (chain.ctx.time, chain.balance("alice")) == (left + UNBONDING - 1, 900)
-    assert unbondings_of(chain.state, chain.address("alice")) == [(chain.validator(0), 1, Unbonding(60, 60, 1, left + UNBONDING))]
+    assert unbondings_of(chain.state, chain.address("alice")) == [
+        (chain.validator(0), 1, Unbonding(60, 60, 1, left, left + UNBONDING))
+    ]
     chain.block(1)
     chain.end()
     assert chain.balance("alice") == 960

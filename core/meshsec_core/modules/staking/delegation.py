@@ -94,7 +94,7 @@ def redelegate(ctx: Ctx, delegator: Address, source: ValidatorId, target: Valida
     _take(ctx, delegator, source, amount)
     change(ctx, delegator, target, amount)
     if due > ctx.time:
-        unbonding.answer_for(ctx, delegator, source, Redelegation(target, amount, ctx.height, due))
+        unbonding.answer_for(ctx, delegator, source, Redelegation(target, amount, ctx.height, ctx.time, due))
     ctx.emit("staking/redelegate", delegator=delegator, source=source, target=target, amount=amount, due=due)
     return due
 

@@ -94,6 +94,28 @@ def slash(ctx: Ctx, validator: ValidatorId, fault: Fault) -> int:
     return own + elsewhere
 
 
+def slash_delegator(ctx: Ctx, delegator: Address, validator: ValidatorId, fraction_bps: int, since: int) -> int:
+    """Cut one delegator's stake alone, for a fault that is not the validator's here; return all tokens taken.
+
+    As by `slash` it reaches what has left by unbonding or redelegation at a time of at least `since` (nanoseconds), whose parts
+    round up; of what is still delegated the part rounds down.
+    """
+    bonded = delegation_value(ctx.store, delegator, validator) * fraction_bps // ONE_BPS
+    if bonded:
+        change(ctx, delegator, validator, -bonded)
+    elsewhere = 0
+    for (number,), leaving in UNBONDINGS.items(ctx.store, validator, delegator):
+        if leaving.time >= since and leaving.due > ctx.time:
+            part = min(leaving.balance, ceil_div(leaving.initial * fraction_bps, ONE_BPS))
+            unbonding.cut(ctx, (validator, delegator, int(number)), leaving, part)
+            elsewhere += part
+    for _, moved in REDELEGATIONS.items(ctx.store, validator, delegator):
+        if moved.time >= since and moved.due > ctx.time:
+            elsewhere += _cut_target(ctx, delegator, moved, ceil_div(moved.initial * fraction_bps, ONE_BPS))
+    _dispose(ctx, bonded + elsewhere)
+    return bonded + elsewhere
+
+
 def loss(store: Reader, delegator: Address, slashed: ValidatorSlashed) -> int:
     """Return what a slash took from a delegator's stake and unbonding coins there; for hooks of the signal."""
     left = sum(tokens for owner, tokens in slashed.unbonding_cuts if owner == delegator)

@@ -90,6 +90,8 @@ class Unbonding(msgspec.Struct, frozen=True):
     """What is still to be paid."""
     height: int
     """When the stake left."""
+    time: int
+    """The same in nanoseconds."""
     due: int
     """When it is paid, nanoseconds."""
 
@@ -100,6 +102,8 @@ class Redelegation(msgspec.Struct, frozen=True):
     target: ValidatorId
     initial: int
     height: int
+    time: int
+    """Of that height, nanoseconds."""
     due: int
 
 

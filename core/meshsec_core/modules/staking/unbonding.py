@@ -51,12 +51,12 @@ def start(ctx: Ctx, delegator: Address, validator: ValidatorId, amount: int, due
     entries = list(UNBONDINGS.items(ctx.store, validator, delegator))
     for (known,), entry in entries[-1:]:
         if entry.height == ctx.height and entry.due == due:
-            grown = Unbonding(entry.initial + amount, entry.balance + amount, entry.height, due)
+            grown = Unbonding(entry.initial + amount, entry.balance + amount, entry.height, entry.time, due)
             UNBONDINGS.put(ctx.store, validator, delegator, int(known), grown)
             return
     _refuse_many(ctx, len(entries), delegator, validator)
     number = enqueue(ctx, due, Due("unbonding", validator, delegator))
-    UNBONDINGS.put(ctx.store, validator, delegator, number, Unbonding(amount, amount, ctx.height, due))
+    UNBONDINGS.put(ctx.store, validator, delegator, number, Unbonding(amount, amount, ctx.height, ctx.time, due))
     UNBONDINGS_OF.put(ctx.store, delegator, number, validator)
 
 

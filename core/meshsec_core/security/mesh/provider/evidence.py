@@ -127,7 +127,7 @@ def charge_double_sign(ctx: Ctx, guilty: Guilty, height: int, time: int) -> None
     fault = Fault(kind, height, time, ctx.height, ctx.time, Authority.EVIDENCE, 0)
     charge(ctx, Charge(link, validator, fault, fraction * (ONE_E18 // ONE_BPS), fraction))
     write_change(ctx, link, validator, Entry(height, Change.TOMBSTONED, time))
-    answer_here(ctx, link, validator, address, fraction)
+    answer_here(ctx, link, validator, address, fraction, time)
 
 
 def _header(ctx: Ctx, link: Link, raw: bytes, height: int) -> ClientHeader:

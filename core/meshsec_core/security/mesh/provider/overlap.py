@@ -10,10 +10,9 @@ Source: the articles on mesh security: validator overlap and correlated slashing
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import address_of
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import ONE_BPS, ChainId, LinkId, ValidatorId
-from meshsec_core.modules import bank
+from meshsec_core.kernel.types import ChainId, LinkId, ValidatorId
 from meshsec_core.modules.staking import state as staking
-from meshsec_core.modules.staking.delegation import change
+from meshsec_core.modules.staking.slash import slash_delegator
 from meshsec_core.runtime.module import Ctx, Msg
 from meshsec_core.security.mesh.history import State
 from meshsec_core.security.mesh.provider.state import HISTORIES, OVERLAPS, Overlap, get_link, live_link
@@ -60,9 +59,9 @@ def link_identity(ctx: Ctx, msg: LinkIdentity) -> None:
     ctx.emit("mesh/identity-linked", operator=operator, consumer=msg.consumer, validator=msg.validator)
 
 
-def answer_here(ctx: Ctx, name: LinkId, validator: ValidatorId, address: bytes, fraction_bps: int) -> None:
-    """Burn a part of the self-bond of whoever runs a guilty validator over there, if the link's terms say so. Rounds down, for
-    the operator; users who delegate to the operator lose nothing.
+def answer_here(ctx: Ctx, name: LinkId, validator: ValidatorId, address: bytes, fraction_bps: int, since: int) -> None:
+    """Take a part of the self-bond of whoever runs a guilty validator over there, if the link's terms say so; also of what has
+    left it since the fault. Users who delegate to the operator lose nothing.
 
     The key that is guilty must be the one that joined the identities: a consumer can give a validator another key, and let
     that sign what it likes.
@@ -72,8 +71,5 @@ def answer_here(ctx: Ctx, name: LinkId, validator: ValidatorId, address: bytes, 
         return
     operator = joined.operator
     account = staking.owner(ctx.prefix, operator)
-    lost = staking.delegation_value(ctx.store, account, operator) * fraction_bps // ONE_BPS
-    if lost:
-        change(ctx, account, operator, -lost)
-        bank.burn(ctx, ctx.module_account(staking.POOL), ctx.denom, lost)
+    lost = slash_delegator(ctx, account, operator, fraction_bps, since)
     ctx.emit("mesh/correlated-slash", operator=operator, consumer=name, validator=validator, amount=lost)
