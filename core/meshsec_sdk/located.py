@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import ONE_BPS, ONE_E18
+from meshsec_core.kernel.types import ONE_BPS, ONE_E18, SECOND
 from meshsec_sdk.quantities import duration
 
 MALFORMED = "yaml/malformed"
@@ -157,6 +157,17 @@ class Located:
         if _INTEGER.fullmatch(digits) is None or len(digits) > 40 or not 0 <= int(digits) < 2**63:
             raise self._bad(f"an amount such as 1000{denom}")
         return int(digits)
+
+    def seconds(self) -> int:
+        """Return a duration such as `1h` in whole seconds, of which there is at least one.
+
+        Raises:
+            Rejected: `yaml/bad-value`.
+        """
+        nanoseconds = duration(self.text()) or 0
+        if nanoseconds < SECOND or nanoseconds % SECOND or nanoseconds >= 2**32 * SECOND:
+            raise self._bad("a duration of whole seconds, such as 1h")
+        return nanoseconds // SECOND
 
     def ratio_e18(self) -> int:
         """Return a decimal such as `0.5`, times 10^18, exactly.

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from meshsec_core.app import fingerprint
+from meshsec_core.ibc import prices
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import PrivateKey
 from meshsec_core.kernel.errors import Rejected
@@ -44,6 +45,8 @@ FAUCET_COINS = 10_000_000_000
 MAX_CAP = 1_000_000_000
 """Default cap of a link, in base units of the consumer's coin."""
 MODEL = "mesh"
+FEED_PORT = "mesh-price-feed"
+"""Port of that model over which a consumer asks for prices."""
 RELAYER = "main"
 
 
@@ -72,6 +75,18 @@ class ChainSpec(msgspec.Struct, frozen=True):
         return self.names.name
 
 
+class FeedSpec(msgspec.Struct, frozen=True):
+    """A chain that is asked for the price of a link's provider token."""
+
+    market: str
+    base: str
+    """What the provider's token is called there."""
+    quote: str
+    """What the consumer's token is called there."""
+    terms: dict[str, int] = {}
+    """`window_seconds`, `period_seconds`, `ttl_seconds`; the model has defaults."""
+
+
 class LinkSpec(msgspec.Struct, frozen=True):
     """One chain lends security to another."""
 
@@ -84,6 +99,8 @@ class LinkSpec(msgspec.Struct, frozen=True):
     """Units of the consumer's coin for one unit of the provider's, times 10^18."""
     discount_bps: int = 0
     """What the consumer takes off the converted value, in basis points."""
+    feed: FeedSpec | None = None
+    """Where the price comes from, if it is not fixed."""
 
 
 class ChannelSpec(msgspec.Struct, frozen=True):
@@ -127,12 +144,18 @@ class MeshSpec(msgspec.Struct, frozen=True):
                 return chain
         raise Rejected(UNKNOWN_CHAIN, chain=name[:100], known=", ".join(chain.name for chain in self.chains))
 
+    def opened(self) -> tuple[ChannelSpec, ...]:
+        """Return the channels that relayers open: the listed ones, and those over which links ask for prices."""
+        asked = [ChannelSpec(link.consumer, FEED_PORT, link.feed.market, prices.PORT) for link in self.links if link.feed]
+        listed = {channel.ends for channel in self.channels}
+        return (*self.channels, *dict.fromkeys(channel for channel in asked if channel.ends not in listed))
+
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Return each pair of chains that a link or a channel joins, in the order of the chains: the connections that relayers
         open."""
         order = {chain.name: index for index, chain in enumerate(self.chains)}
         joined = [(link.provider, link.consumer) for link in self.links]
-        joined += [(channel.proposer, channel.counterparty) for channel in self.channels]
+        joined += [(channel.proposer, channel.counterparty) for channel in self.opened()]
         found = {tuple(sorted(pair, key=order.__getitem__)) for pair in joined}
         return tuple((left, right) for left, right in sorted(found, key=lambda pair: (order[pair[0]], order[pair[1]])))
 
@@ -188,6 +211,8 @@ def check(mesh: MeshSpec) -> None:
         if link.provider == link.consumer or (link.provider, link.consumer, link.model) in seen:
             reason = "a chain cannot secure itself" if link.provider == link.consumer else "the link is listed twice"
             raise Rejected(BAD_LINK, provider=link.provider, consumer=link.consumer, reason=reason)
+        if link.feed is not None and mesh.chain(link.feed.market).name == link.consumer:
+            raise Rejected(BAD_LINK, provider=link.provider, consumer=link.consumer, reason="a price feed asks another chain")
         seen.append((link.provider, link.consumer, link.model))
     listed: list[tuple[tuple[tuple[str, str], ...], bool]] = []
     for channel in mesh.channels:
@@ -195,6 +220,11 @@ def check(mesh: MeshSpec) -> None:
         if channel.proposer == channel.counterparty or (channel.ends, channel.ordered) in listed:
             reason = "a channel joins two chains" if channel.proposer == channel.counterparty else "the channel is listed twice"
             raise Rejected(BAD_CHANNEL, ends=" and ".join("/".join(end) for end in channel.ends), reason=reason)
+        for chain, port in channel.ends:
+            if port == FEED_PORT and MODEL not in _models(mesh, mesh.chain(chain)):
+                raise Rejected(
+                    BAD_CHANNEL, ends=f"{chain}/{port}", reason=f"a chain without a link of `{MODEL}` has no such port"
+                )
         listed.append((channel.ends, channel.ordered))
 
 
@@ -246,6 +276,12 @@ def genesis_of(mesh: MeshSpec, name: str, time: int = GENESIS_TIME) -> Genesis:
     )
 
 
+def _makers(chain: ChainSpec) -> list[str]:
+    """Return who may quote prices on a chain; users may be listed by their development names."""
+    listed = chain.params.get("prices", {}).get("makers", ())
+    return [names.address(maker, chain.names) if maker in names.USERS else maker for maker in listed]
+
+
 def _models(mesh: MeshSpec, chain: ChainSpec) -> list[str]:
     """Return the models under which a chain lends or borrows."""
     return sorted({link.model for link in mesh.links if chain.name in (link.provider, link.consumer)})
@@ -254,11 +290,21 @@ def _models(mesh: MeshSpec, chain: ChainSpec) -> list[str]:
 def _sections(mesh: MeshSpec, chain: ChainSpec) -> dict[str, dict[str, Any]]:
     """Return the module sections of a chain, spelled as JSON: its parameters, and whom it may borrow from on which terms."""
     sections = {module: dict(section) for module, section in chain.params.items()}
+    if "prices" in sections:
+        sections["prices"]["makers"] = _makers(chain)
     for link in mesh.links:
         if link.consumer == chain.name and link.model == MODEL:
             admitted = sections.setdefault("mesh/consumer", {}).setdefault("links", {})
-            terms = {"max_cap": link.max_cap, "price_e18": link.price_e18, "discount_bps": link.discount_bps}
+            terms: dict[str, Any] = {"max_cap": link.max_cap, "price_e18": link.price_e18, "discount_bps": link.discount_bps}
+            if link.feed is not None:
+                terms["feed"] = _feed(mesh, link.feed)
             provider = mesh.chain(link.provider).names.chain_id
             admitted[provider] = {**terms, **admitted.get(provider, {})}
     plain: dict[str, dict[str, Any]] = codec.plain(sections)
     return plain
+
+
+def _feed(mesh: MeshSpec, feed: FeedSpec) -> dict[str, Any]:
+    """Spell where a price comes from: the chain is named, since nobody knows what channels will be called."""
+    market = mesh.chain(feed.market).names.chain_id
+    return {"channel": "", "base": feed.base, "quote": feed.quote, "market": market, **feed.terms}

@@ -1,5 +1,6 @@
 """The mesh file: a mesh in YAML, read with the place of every mistake, and written by `meshsec init`."""
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import ONE_BPS, ONE_E18, Denom
 from meshsec_sdk import mesh_file, names
 from meshsec_sdk.located import BAD_VALUE, Located, parse, read
-from meshsec_sdk.mesh_file import ChainSpec, ChannelSpec, LinkSpec, MeshSpec, ValidatorSpec
+from meshsec_sdk.mesh_file import FEED_PORT, ChainSpec, ChannelSpec, FeedSpec, LinkSpec, MeshSpec, ValidatorSpec
 from meshsec_sdk.names import ChainName
 from meshsec_sdk.packet_filter import PacketFilter, Pattern
 
@@ -19,6 +20,8 @@ MAX_VALIDATORS = 150
 ENGINES = ("embedded",)
 ORDERINGS = ("unordered", "ordered")
 """The first is the default."""
+FEED_TERMS = ("window", "period", "ttl")
+"""Over how long a price is averaged, how often it is asked for, how old it may be."""
 
 
 def load(source: str) -> MeshSpec:
@@ -133,7 +136,8 @@ def _validators(entry: Located, chain: ChainName) -> tuple[ValidatorSpec, ...]:
 
 
 def _link(entry: Located, chains: tuple[ChainSpec, ...]) -> LinkSpec:
-    found = entry.fields(("provider", "consumer", "model", "max_cap", "price", "discount"), required=("provider", "consumer"))
+    keys = ("provider", "consumer", "model", "max_cap", "price", "discount", "feed")
+    found = entry.fields(keys, required=("provider", "consumer"))
     known = {chain.name: chain for chain in chains}
     consumer = known[found["consumer"].choice(known)]
     price = found["price"].ratio_e18() if "price" in found else ONE_E18
@@ -142,6 +146,8 @@ def _link(entry: Located, chains: tuple[ChainSpec, ...]) -> LinkSpec:
         raise entry.refused(
             BAD_VALUE, found=f"price {price}, discount {discount} bps", expected="a price above 0, a discount below 1"
         )
+    if "feed" in found and "price" in found:
+        raise found["price"].refused(BAD_VALUE, found="price and feed", expected="one of them")
     return LinkSpec(
         provider=found["provider"].choice(known),
         consumer=consumer.name,
@@ -149,7 +155,15 @@ def _link(entry: Located, chains: tuple[ChainSpec, ...]) -> LinkSpec:
         max_cap=found["max_cap"].amount(consumer.names.denom) if "max_cap" in found else mesh_file.MAX_CAP,
         price_e18=price,
         discount_bps=discount,
+        feed=_feed(found["feed"], known) if "feed" in found else None,
     )
+
+
+def _feed(entry: Located, chains: Mapping[str, ChainSpec]) -> FeedSpec:
+    """Read where a price comes from: `{market, base, quote}`, and how often and for how long."""
+    found = entry.fields(("market", "base", "quote", *FEED_TERMS), required=("market", "base", "quote"))
+    terms = {f"{name}_seconds": found[name].seconds() for name in FEED_TERMS if name in found}
+    return FeedSpec(found["market"].choice(chains), found["base"].text(), found["quote"].text(), terms)
 
 
 def _channel(entry: Located, chains: tuple[ChainSpec, ...]) -> ChannelSpec:
@@ -163,10 +177,10 @@ def _channel(entry: Located, chains: tuple[ChainSpec, ...]) -> ChannelSpec:
 
 
 def _ports() -> list[str]:
-    """Return the ports of applications that every chain runs; those of models belong to links."""
+    """Return the ports of applications that every chain runs, and that of price feeds; others of models belong to links."""
     from meshsec_core.app import MODULES
 
-    return [port for module in MODULES for port in module.ports]
+    return [*(port for module in MODULES for port in module.ports), FEED_PORT]
 
 
 def _relayers(entry: Located, chains: tuple[ChainSpec, ...]) -> dict[str, PacketFilter]:
@@ -212,9 +226,8 @@ def dump(mesh: MeshSpec) -> str:
     lines += ["links:" if mesh.links else "links: []"]
     for link in mesh.links:
         denom = mesh.chain(link.consumer).names.denom
-        terms = (
-            f"max_cap: {link.max_cap}{denom}, price: {_decimal(link.price_e18, 18)}, discount: {_decimal(link.discount_bps, 4)}"
-        )
+        price = f"price: {_decimal(link.price_e18, 18)}" if link.feed is None else f"feed: {_flow(_spelled_feed(link.feed))}"
+        terms = f"max_cap: {link.max_cap}{denom}, {price}, discount: {_decimal(link.discount_bps, 4)}"
         lines += [f"  - {{provider: {link.provider}, consumer: {link.consumer}, model: {link.model}, {terms}}}"]
     lines += ["channels:"] if mesh.channels else []
     lines += [f"  - {_flow(_spelled(channel))}" for channel in mesh.channels]
@@ -229,6 +242,11 @@ def _spelled(channel: ChannelSpec) -> dict[str, str]:
     ends = {"from": f"{channel.proposer}/{channel.port}", "to": f"{channel.counterparty}/{channel.counterparty_port}"}
     version = {"version": channel.version} if channel.version else {}
     return {**ends, "ordering": ORDERINGS[channel.ordered], **version}
+
+
+def _spelled_feed(feed: FeedSpec) -> dict[str, str]:
+    terms = {name.removesuffix("_seconds"): f"{seconds}s" for name, seconds in feed.terms.items()}
+    return {"market": feed.market, "base": feed.base, "quote": feed.quote, **terms}
 
 
 def _decimal(scaled: int, places: int) -> str:

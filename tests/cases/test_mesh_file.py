@@ -156,10 +156,65 @@ def test_a_file_says_what_each_relayer_carries() -> None:
     )
 
 
+FED = """
+chains:
+  osmosis: {params: {prices: {makers: [alice]}}}
+  juno:
+  axelar:
+links:
+  - {provider: axelar, consumer: juno, feed: {market: osmosis, base: uaxelar, quote: ujuno, window: 10m, ttl: 2h}}
+  - {provider: osmosis, consumer: juno, feed: {market: osmosis, base: uosmo, quote: ujuno}}
+"""
+
+
+def test_a_link_may_take_its_price_from_a_market_and_relayers_open_one_channel_to_it() -> None:
+    mesh = mesh_yaml.loads(FED)
+    asked = ChannelSpec("juno", "mesh-price-feed", "osmosis", "prices")
+    assert (mesh.channels, mesh.opened()) == ((), (asked,))
+    assert mesh.pairs() == (("osmosis", "juno"), ("juno", "axelar"))
+    (path, other) = relayer_config(mesh, "main", dict.fromkeys(("osmosis", "juno", "axelar"), "")).paths
+    feeds = [channel for channel in path.channels if channel.port == "mesh-price-feed"]
+    assert [(channel.proposer, channel.counterparty_port) for channel in feeds] == [("b", "prices")]
+    assert not any(channel.port == "mesh-price-feed" for channel in other.channels)
+
+    terms = {name: link["feed"] for name, link in mesh_file.genesis_of(mesh, "juno").modules["mesh/consumer"]["links"].items()}
+    named = {"channel": "", "market": "osmosis-1", "quote": "ujuno"}
+    assert terms["axelar-1"] == {**named, "base": "uaxelar", "window_seconds": "600", "ttl_seconds": "7200"}
+    assert terms["osmosis-1"] == {**named, "base": "uosmo"}
+    makers = mesh_file.genesis_of(mesh, "osmosis").modules["prices"]["makers"]
+    assert makers == [names.address("alice", names.chain_name("osmosis"))]
+
+
+def test_the_channel_of_a_price_feed_may_be_listed_where_the_model_runs() -> None:
+    links = "links: [{provider: osmosis, consumer: juno}]\n"
+    text = "chains: {juno: , osmosis: , akash: }\n" + links + "channels: [{from: %s/mesh-price-feed, to: akash/prices}]\n"
+    mesh = mesh_yaml.loads(text % "juno")
+    assert mesh.opened() == (ChannelSpec("juno", "mesh-price-feed", "akash", "prices"),)
+    with pytest.raises(Rejected) as refusal:
+        mesh_yaml.loads(text.replace("akash/prices", "osmosis/prices") % "akash")
+    assert refusal.value.code == "mesh-file/bad-channel"
+
+
+@pytest.mark.parametrize(
+    ("feed", "code"),
+    [
+        ("feed: {market: osmosis, base: uosmo, quote: ujuno}, price: 0.5", "yaml/bad-value"),
+        ("feed: {market: osmosis, base: uosmo, quote: ujuno, ttl: 90ms}", "yaml/bad-value"),
+        ("feed: {market: osmosis, base: uosmo}", "yaml/missing-key"),
+        ("feed: {market: akash, base: uosmo, quote: ujuno}", "yaml/bad-value"),
+        ("feed: {market: juno, base: uosmo, quote: ujuno}", "mesh-file/bad-link"),
+    ],
+)
+def test_a_price_feed_that_cannot_be_is_refused(feed: str, code: str) -> None:
+    with pytest.raises(Rejected) as refusal:
+        mesh_yaml.loads("chains: {juno: , osmosis: }\nlinks: [{provider: osmosis, consumer: juno, " + feed + "}]\n")
+    assert refusal.value.code == code
+
+
 @pytest.mark.parametrize(
     "mesh",
-    [mesh_yaml.loads(NATO), mesh_yaml.loads(TALK), mesh_yaml.loads(CHOOSY), mesh_file.topology("triangle")],
-    ids=["file", "channels", "filters", "triangle"],
+    [*map(mesh_yaml.loads, (NATO, TALK, CHOOSY, FED)), mesh_file.topology("triangle")],
+    ids=["file", "channels", "filters", "feeds", "triangle"],
 )
 def test_a_mesh_that_is_written_reads_back_as_the_same_mesh(mesh: MeshSpec) -> None:
     assert mesh_yaml.loads(mesh_yaml.dump(mesh)) == mesh
@@ -242,7 +297,7 @@ MISTAKES = {
         "chains: {juno: , osmosis: }\nchannels:\n  - {from: juno/mesh-provider, to: osmosis/echo}\n",
         located.BAD_VALUE,
         3,
-        "juno/prices",
+        "juno/mesh-price-feed",
     ),
     "a channel of another ordering": (
         "chains: {juno: , osmosis: }\nchannels:\n  - {from: juno/echo, to: osmosis/echo, ordering: orderd}\n",

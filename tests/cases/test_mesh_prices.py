@@ -10,9 +10,10 @@ from meshsec_core.ibc.channel import ChannelOpenAck, ChannelOpenConfirm, Channel
 from meshsec_core.ibc.connection import UNORDERED
 from meshsec_core.ibc.prices import PORT, VERSION, Quote, Track
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import SECOND
+from meshsec_core.kernel.types import SECOND, ChainId
 from meshsec_core.security.mesh.consumer.feed import FEED_PORT
 from meshsec_core.security.mesh.consumer.governance import SetMaxCap, SetPriceFeed
+from meshsec_core.security.mesh.consumer.pricing import channel_of
 from meshsec_core.security.mesh.consumer.state import Feed
 from meshsec_core.security.mesh.price import Told, current, is_due, newer
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake
@@ -191,3 +192,34 @@ def test_a_feed_that_cannot_be_is_refused(changes: dict[str, object]) -> None:
     fields = {"channel": "channel-9", "base": "uosmo", "quote": "ujuno", **changes}
     with refused(link.consumer, "mesh/bad-params"):
         govern(link.consumer, SetPriceFeed(link.link, E18, Feed(**fields)))  # type: ignore[arg-type]
+
+
+def test_a_feed_that_names_a_market_believes_the_first_channel_that_opens_to_it_and_no_other() -> None:
+    """The feed is named before there is a channel. A second channel to the same market is not asked."""
+    rig, link = pair(alice=10_000)
+    juno = link.consumer
+    market = rig.add("axelar", genesis={"prices": {"makers": [rig_address(rig)]}}, alice=1)
+    govern(juno, SetPriceFeed(link.link, E18, Feed("", "uosmo", "ujuno", period_seconds=60, market=market.ctx.chain_id)))
+    quote(market, E18 // 2)
+    rig.advance(60)
+    rig.settle()
+    assert price(link) == (None, "mesh/no-price-data")
+    first = connect(rig, juno, market)
+    second = connect(rig, juno, market)
+    rig.advance(60)
+    rig.settle()
+    assert (price(link), channel_of(juno.state, link_feed(link))) == ((E18 // 2, ""), first)
+    assert first != second
+
+
+def link_feed(link: Link) -> Feed:
+    feed: Feed = link.consumer.query("mesh/consumer/link", link=link.link).params.feed
+    return feed
+
+
+@pytest.mark.parametrize(("channel", "market"), [("", ""), ("channel-0", "axelar-1")])
+def test_a_feed_names_a_channel_or_a_market(channel: str, market: str) -> None:
+    _, link = pair()
+    feed = Feed(channel, "uosmo", "ujuno", market=ChainId(market))
+    with refused(link.consumer, "mesh/bad-params"):
+        govern(link.consumer, SetPriceFeed(link.link, E18, feed))

@@ -47,7 +47,7 @@ def _path(mesh: MeshSpec, a: str, b: str) -> PathConfig:
         if {link.provider, link.consumer} == {a, b}:
             side: Literal["a", "b"] = "a" if link.consumer == a else "b"
             channels.append(ChannelConfig(proposer=side, port=CONSUMER_PORT, counterparty_port=PROVIDER_PORT))
-    for listed in mesh.channels:
+    for listed in mesh.opened():
         if {listed.proposer, listed.counterparty} == {a, b} and (listed.port, listed.counterparty_port) != TRANSFER:
             channels.append(
                 ChannelConfig(

@@ -8,6 +8,8 @@ Source: mesh-security contracts/consumer/remote-price-feed.
 
 # ruff: noqa: ARG001 - the callbacks take what ICS-26 hands them
 
+from meshsec_core.ibc import client
+from meshsec_core.ibc.channel import client_of
 from meshsec_core.ibc.packet import refusal_in, send_packet
 from meshsec_core.ibc.prices import BAD_VERSION, VERSION, QueryTwap, Twap
 from meshsec_core.ibc.prices import PORT as PRICES_PORT
@@ -17,7 +19,7 @@ from meshsec_core.kernel.types import SECOND, LinkId
 from meshsec_core.kernel.wire.ibc import Packet
 from meshsec_core.runtime.module import Ctx, Port
 from meshsec_core.security.mesh.consumer import agenda
-from meshsec_core.security.mesh.consumer.pricing import FEEDS, TOLD, Asked, Feeds
+from meshsec_core.security.mesh.consumer.pricing import FEEDS, MARKETS, TOLD, Asked, Feeds, channel_of
 from meshsec_core.security.mesh.consumer.state import get_link
 from meshsec_core.security.mesh.links import ANY_HEIGHT, NOT_UNWOUND, WRONG_PORT
 from meshsec_core.security.mesh.packets import MAX_AMOUNT
@@ -44,10 +46,13 @@ def _ask(ctx: Ctx, asked: Asked) -> Asked:
     feed = get_link(ctx.store, asked.link).params.feed
     if feed is None or not is_due(asked.time or None, ctx.time, feed.period_seconds * SECOND):
         return asked
+    channel = channel_of(ctx.store, feed)
+    if not channel:
+        return asked
     query = codec.encode(QueryTwap(feed.base, feed.quote, feed.window_seconds, asked.link))
     try:
         with ctx.branch() as inner:
-            send_packet(inner, FEED_PORT, feed.channel, query, ANY_HEIGHT, ctx.time + TIMEOUT)
+            send_packet(inner, FEED_PORT, channel, query, ANY_HEIGHT, ctx.time + TIMEOUT)
     except Rejected as refusal:
         ctx.emit("mesh/price-not-asked", link=asked.link, code=refusal.code)
     return Asked(asked.link, ctx.time)
@@ -58,7 +63,7 @@ def on_acknowledge(ctx: Ctx, packet: Packet, acknowledgement: bytes) -> None:
     link = LinkId(codec.load(packet.data, QueryTwap).about)
     params = get_link(ctx.store, link).params
     told = _read(acknowledgement)
-    if told is None or params.feed is None or params.feed.channel != packet.source_channel:
+    if told is None or params.feed is None or channel_of(ctx.store, params.feed) != packet.source_channel:
         ctx.emit("mesh/price-refused", link=link, reason=refusal_in(acknowledgement) or "not asked for")
         return
     before = TOLD.find(ctx.store, link)
@@ -99,13 +104,16 @@ def on_open_init(ctx: Ctx, ordering: str, connection: str, port: str, channel: s
 
 
 def on_open_ack(ctx: Ctx, port: str, channel: str, counterparty_channel: str, counterparty_version: str) -> None:
-    """Accept the same version.
+    """Accept the same version; feeds that name a market and no channel believe the first one that opens to it.
 
     Raises:
         Rejected: `prices/bad-version`.
     """
     if counterparty_version != VERSION:
         raise Rejected(BAD_VERSION, version=counterparty_version[:100], expected=VERSION)
+    market = client.client_chain_id(ctx.store, client_of(ctx.store, port, channel))
+    if not MARKETS.has(ctx.store, market):
+        MARKETS.put(ctx.store, market, channel)
 
 
 def _refuse(ctx: Ctx, *_: object) -> str:

@@ -185,8 +185,12 @@ def check_params(params: LinkParams) -> None:
 
 def _check_feed(feed: Feed) -> None:
     lengths = (feed.window_seconds, feed.period_seconds, feed.ttl_seconds)
-    names = (feed.channel, feed.base, feed.quote)
-    if not all(0 < length < 2**32 for length in lengths) or not all(0 < len(name) <= 128 for name in names):
+    names = (feed.channel or feed.market, feed.base, feed.quote)
+    if (
+        (feed.channel and feed.market)
+        or not all(0 < length < 2**32 for length in lengths)
+        or not all(0 < len(name) <= 128 for name in names)
+    ):
         raise Rejected(BAD_PARAMS, field="feed")
 
 

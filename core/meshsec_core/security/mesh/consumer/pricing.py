@@ -7,7 +7,7 @@ from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.kernel.store.windows import Item, Map
 from meshsec_core.kernel.types import SECOND, LinkId
 from meshsec_core.runtime.module import Ctx
-from meshsec_core.security.mesh.consumer.state import Link, get_link
+from meshsec_core.security.mesh.consumer.state import Feed, Link, get_link
 from meshsec_core.security.mesh.converter import Rate
 from meshsec_core.security.mesh.price import Told, current
 
@@ -37,6 +37,8 @@ class Pricing(msgspec.Struct, frozen=True):
 
 FEEDS: Item[Feeds] = Item("mesh/feeds", Feeds, default=Feeds())
 """There while a link has a feed."""
+MARKETS: Map[str] = Map("mesh/feed-of-market", str)
+"""Chain to the first channel of the feed's port that opened to it."""
 TOLD: Map[Told] = Map("mesh/told-prices", Told)
 """Link to the last price that its feed has told."""
 
@@ -53,6 +55,11 @@ def pricing(store: Reader, name: LinkId, link: Link, now: int) -> Pricing:
     except Rejected as refusal:
         return Pricing(rate, refusal.code)
     return Pricing(rate)
+
+
+def channel_of(store: Reader, feed: Feed) -> str:
+    """Return over which channel a price is asked for and believed; empty if there is none yet."""
+    return feed.channel or MARKETS.find(store, feed.market) or ""
 
 
 def follow_feed(ctx: Ctx, name: LinkId) -> None:

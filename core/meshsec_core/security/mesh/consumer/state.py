@@ -43,7 +43,7 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a link's price is asked for."""
 
     channel: str
-    """Of this chain's `mesh-price-feed` port."""
+    """Of this chain's `mesh-price-feed` port; empty takes the first one that opens to `market`."""
     base: str
     """What the provider's token is called on the chain that trades it."""
     quote: str
@@ -54,6 +54,8 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often it is asked for."""
     ttl_seconds: int = 14_400
     """How old a price may be."""
+    market: ChainId = ChainId("")
+    """The chain that trades the pair, as its client names it; for a feed that is named before there are channels."""
 
 
 class LinkParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
