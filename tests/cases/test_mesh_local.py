@@ -3,7 +3,7 @@
 import pytest
 
 from harness import Chain
-from mesh_faults import downtime
+from mesh_faults import double_sign, downtime
 from mesh_rig import MeshRig, account, pair, refused
 from meshsec_core.modules import bank
 from meshsec_core.modules.gov.module import Submit, Vote
@@ -80,6 +80,27 @@ def test_p_unstake_coins_wait_for_the_unbonding_time_of_the_chain(home: tuple[Me
     rig.block()
     assert osmo.balance(proxy) == 50
     rig.settle()
+
+
+def test_e2e_imm_local_stake_leaves_a_tombstoned_validator_at_once_and_a_jailed_one_when_it_can_be_slashed_no_more(
+    home: tuple[MeshRig, Chain],
+) -> None:
+    """Downtime takes 10 of alice's 100, and 40 begin to leave: one who is only jailed may still be proven guilty of something
+    older. It is: 4 of the 40 go, and 100,006 of the validator's 900,050, so that 44 of her 50 are left, and free at once."""
+    rig, osmo = home
+    downtime(osmo, 1)
+    osmo.end()
+    rig.block()
+    osmo.send("alice", UnstakeLocal(osmo.validator(1), 40), ReleaseLocal())
+    assert account(osmo, "alice").liens["local"].range == Range.of(90)
+    double_sign(osmo, 1)
+    rig.block()
+    osmo.send("alice", UnstakeLocal(osmo.validator(1), 44), ReleaseLocal())
+    assert (staked(osmo, "alice", 1), account(osmo, "alice").liens["local"].range) == ((0,), Range.of(36))
+    rig.advance(THREE_WEEKS)
+    rig.block()
+    osmo.send("alice", ReleaseLocal())
+    assert (vault_coins(osmo), account(osmo, "alice").liens) == (180, {})
 
 
 def test_p_burn_local_stake_that_is_cut_is_undelegated_and_destroyed_at_once(home: tuple[MeshRig, Chain]) -> None:

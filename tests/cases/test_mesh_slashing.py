@@ -64,6 +64,30 @@ def test_v_slash_1_free_collateral_suffices() -> None:
     assert (x.virtual(0), x.virtual(1)) == (90, 50)
 
 
+def test_v_slash_2_without_anything_free_local_stake_burns_as_much() -> None:
+    rig, (x,) = start({0: 200}, local=200)
+    osmo = rig.chains["osmo"]
+    assert figures(osmo) == (200, 40, 0)
+    downtime(x.consumer, 0)
+    rig.settle()
+    assert (liens(osmo), stakes(x, 0), figures(osmo)) == ((180, 180, 180), (180,), (180, 36, 0))
+
+
+def test_v_slash_7_a_fault_reaches_what_has_been_unbonding_since_by_its_part_and_not_what_is_released() -> None:
+    """Of 150 on a validator 50 have begun to leave after its two votes: a tenth of 100 and a tenth of 50 are gone."""
+    rig, (x,) = start({0: 150}, local=0)
+    osmo = rig.chains["osmo"]
+    proof = evidence_for(x, double_vote(x.consumer, 0))
+    rig.block()
+    osmo.send("alice", Unstake(x.lent, x.validator(0), 50))
+    rig.settle()
+    assert (x.range("alice", 0).value, x.stake("alice", 0).unbonding) == (100, 50)
+    osmo.send("bob", proof)
+    assert (x.range("alice", 0).value, x.stake("alice", 0).unbonding) == (90, 45)
+    assert (liens(osmo), figures(osmo)) == ((185, 135), (135, 14, 50))
+    rig.settle()
+
+
 def test_v_slash_3_what_is_not_free_is_cut_from_local_stake() -> None:
     rig, (x,) = start({0: 150})
     osmo = rig.chains["osmo"]

@@ -48,7 +48,8 @@ def delegate(ctx: Ctx, delegator: Address, validator: ValidatorId, amount: int) 
 def undelegate(ctx: Ctx, delegator: Address, validator: ValidatorId, amount: int) -> int:
     """Start to take stake back; return when it is paid (nanoseconds), which is now if nothing can slash it any more.
 
-    From a bonded validator it takes the unbonding time; from one that is unbonding itself, until it is unbonded. Stake that
+    From a bonded validator it takes the unbonding time; from one that is unbonding itself, until it is unbonded; from one that is
+    tombstoned no time, for it has been slashed and never will be again. Stake that
     came by redelegation is never paid before it has stopped answering for the validator it left.
 
     Raises:
@@ -163,6 +164,8 @@ def _take(ctx: Ctx, delegator: Address, validator: ValidatorId, amount: int) -> 
 
 def _due(ctx: Ctx, validator: Validator) -> int:
     """Return until when stake that leaves a validator now can be slashed for it."""
+    if validator.tombstoned:
+        return ctx.time
     match validator.status:
         case Status.BONDED:
             return ctx.time + params(ctx.store).unbonding_time

@@ -130,8 +130,8 @@ def vote_local_weighted(ctx: Ctx, msg: VoteLocalWeighted) -> None:
 
 
 def unstake_local(ctx: Ctx, msg: UnstakeLocal) -> None:
-    """Undelegate; instant if the validator is not bonded, else after this chain's unbonding time. The lien stays until
-    it is released.
+    """Undelegate; instant from a validator that can be slashed no more (unbonded or tombstoned), else after this chain's
+    unbonding time. The lien stays until it is released.
 
     Raises:
         Rejected: `bank/bad-amount`, `staking/unknown-validator`, `staking/insufficient-delegation`, `staking/too-many-entries`.
