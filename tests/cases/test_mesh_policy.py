@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mesh_faults import identity
 from mesh_rig import Link, MeshRig, pair, refused
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import ONE_BPS
+from meshsec_core.kernel.types import ONE_BPS, ONE_E18
 from meshsec_core.modules import bank
 from meshsec_core.security.mesh.consumer import collect
 from meshsec_core.security.mesh.consumer.state import PAID_OUT, REWARDS, SENT, reward_account
@@ -89,6 +89,15 @@ def test_without_a_policy_everything_is_the_lenders_and_what_was_not_earned_by_a
     earn(link, 210)
     rig.settle()
     assert (link.rewards("alice", 0), link.rewards("bob", 0)) == (200, 100)
+
+
+def test_a_re_staker_s_expected_share_is_what_the_operator_leaves() -> None:
+    rig, link = start()
+    of = {"user": link.provider.address("alice")}
+    assert [each.share_e18 for each in MEASURES["restaker"](link.provider.view(), **of).earnings] == [2 * ONE_E18 // 3]
+    choose(link, Split.SAME)
+    rig.advance(WAIT)
+    assert [each.share_e18 for each in MEASURES["restaker"](link.provider.view(), **of).earnings] == [3 * ONE_E18 // 5]
 
 
 def test_no_part_is_taken_of_what_waits_in_the_reserve() -> None:

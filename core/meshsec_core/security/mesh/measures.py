@@ -68,7 +68,7 @@ class Earning(msgspec.Struct, frozen=True):
     validator: ValidatorId
     stake: int
     share_e18: int
-    """Of every reward for the validator's virtual stake; rounds down."""
+    """Of every reward for the validator's virtual stake, behind what its operator takes; rounds down."""
     pending: int
     """Credited and not withdrawn, in consumer tokens."""
 
@@ -174,7 +174,8 @@ def query_restaker(view: View, user: str) -> Restaker:
         for validator in validators_of(view.store, Address(user), LinkId(link)):
             key = Key(LinkId(link), validator, Address(user))
             stake, total = STAKES.get(view.store, *key).bonded, POOLS.get(view.store, link, validator).total
-            share = stake * ONE_E18 // total if total else 0
+            left = ONE_BPS - policy.taken(view.store, key.link, validator, view.time)
+            share = stake * ONE_E18 * left // (total * ONE_BPS) if total else 0
             earnings.append(Earning(key.link, validator, stake, share, pending_rewards(view.store, key)))
     losses = {link: ceil_div(lien.range.high * lien.ratio_bps, ONE_BPS) for link, lien in account.liens.items()}
     return Restaker(account.collateral, account.slashable.high, losses, tuple(earnings))

@@ -83,6 +83,12 @@ def commission(store: Reader, here: ValidatorId, policy: Policy | None) -> int:
     return policy.commission_bps if policy.split is Split.PER_LINK else staking.get_validator(store, here).commission_bps
 
 
+def taken(store: Reader, link: LinkId, validator: ValidatorId, now: int) -> int:
+    """Return which part of rewards an operator takes now, in basis points: nothing without a policy."""
+    policy = POLICIES.get(store, link, validator).at(now)
+    return 0 if policy is None else commission(store, node_here(store, link, validator), policy)
+
+
 def here_is_larger(store: Reader, link: LinkId, validator: ValidatorId) -> bool:
     """Tell whether no more of this chain's coins are lent to an operator's node there than are staked with its node here."""
     here = staking.get_validator(store, node_here(store, link, validator))
