@@ -185,19 +185,50 @@ def test_a_change_of_the_share_cap_and_of_native_stake_shapes_power() -> None:
     assert link.virtual() == 410_000
 
 
-def test_a_floor_for_local_power_binds_all_links_together() -> None:
-    """Native 4,000,000 and a floor of 80 %: all virtual stake together is at most 1,000,000."""
+def floored(**of_links: Any) -> tuple[MeshRig, list[Link]]:
+    """Two providers of juno, which keeps 80 % of its power local; of the first 2,000,000 are lent, of the other 1,000,000."""
     rig = MeshRig()
     for name in ("osmo", "axelar"):
         rig.add(name, genesis={"mesh/provider": {"local_slash_bps": 1_000}}, alice=2_000_000)
-    links = {"osmo-1": terms(), "axelar-1": terms()}
+    links = {"osmo-1": terms(**of_links), "axelar-1": terms(**of_links)}
     rig.add("juno", genesis={"mesh/consumer": {"links": links, "local_floor_bps": 8_000}}, alice=1)
     opened = [rig.link(name, "juno") for name in ("osmo", "axelar")]
     rig.relay()
     for link, amount in zip(opened, (2_000_000, 1_000_000), strict=True):
         link.provider.send("alice", Bond(amount), StakeRemote(link.lent, link.validator(0), amount))
     rig.settle()
+    return rig, opened
+
+
+def test_a_floor_for_local_power_binds_all_links_together() -> None:
+    """Native 4,000,000 and a floor of 80 %: all virtual stake together is at most 1,000,000."""
+    _, opened = floored()
     assert [link.virtual() for link in opened] == [666_666, 333_333]
+
+
+@pytest.mark.parametrize("cap", ["share_cap_bps", "validator_cap_bps"])
+def test_caps_that_are_parts_of_native_stake_follow_it_at_the_next_epoch_though_no_reward_is_due(cap: str) -> None:
+    rig, link = start(1_000_000, amount=1_000_000, reward_seconds=3_600, **{cap: 1_000})
+    rig.settle()
+    juno = link.consumer
+    assert (link.virtual(), has_work(juno.state)) == (400_000, False)
+    bank.mint(juno.ctx, juno.address("dave"), juno.ctx.denom, 100_000)
+    juno.send("dave", Delegate(link.validator(1), 100_000))
+    assert has_work(juno.state)
+    rig.block()
+    assert (link.virtual(), has_work(juno.state)) == (410_000, False)
+    downtime(juno, 1)  # 1,100,000 are no longer bonded
+    rig.block(2)
+    assert link.virtual() == 300_000
+
+
+def test_who_leaves_room_under_a_floor_for_local_power_leaves_it_to_the_others_at_the_next_epoch() -> None:
+    """Native 4,000,000 and a floor of 80 %, as above, with rewards once an hour; axelar takes everything back."""
+    rig, (osmo, axelar) = floored(reward_seconds=3_600)
+    assert (osmo.virtual(), axelar.virtual()) == (666_666, 333_333)
+    axelar.provider.send("alice", AskBack(axelar.lent, axelar.validator(0), 1_000_000))
+    rig.settle()
+    assert (osmo.virtual(), axelar.virtual()) == (1_000_000, 0)
 
 
 def test_m_sch_an_epoch_comes_at_its_boundary_and_not_before() -> None:

@@ -27,6 +27,11 @@ class Caps(msgspec.Struct, frozen=True):
     validator_bps: int = 0
     """Most virtual stake of the link on one validator, as a part of the native bonded tokens; 0 for no such cap."""
 
+    @property
+    def are_relative(self) -> bool:
+        """Whether they move with the native bonded tokens."""
+        return bool(self.share_bps or self.validator_bps)
+
 
 def scale(amounts: Amounts, limit: int) -> dict[str, int]:
     """Shrink amounts in proportion until their sum is within `limit`; each rounds down."""

@@ -11,12 +11,31 @@ from msgspec.structs import replace
 from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.kernel.types import SECOND, LinkId
 from meshsec_core.runtime.module import Ctx
-from meshsec_core.security.mesh.consumer.state import AGENDA, PIPED, Agenda, Due, Link, get_link
+from meshsec_core.security.mesh.consumer.state import AGENDA, GENESIS, PIPED, Agenda, Due, Link, get_link, live_links
 
 
 def touch(ctx: Ctx, link: LinkId) -> None:
-    """Note that a link's requests, rate or caps have changed."""
+    """Note that a link's requests, rate or caps have changed; a floor for local power binds the other links with it."""
+    _touch_one(ctx, link)
+    if GENESIS.get(ctx.store).local_floor_bps:
+        _touch_others(ctx, link)
+
+
+def native_changed(ctx: Ctx) -> None:
+    """Note that native bonded stake has changed, for all links whose caps are measured by it."""
+    for name, link in live_links(ctx.store):
+        if link.params.caps.are_relative or GENESIS.get(ctx.store).local_floor_bps:
+            _touch_one(ctx, name)
+
+
+def _touch_one(ctx: Ctx, link: LinkId) -> None:
     _change(ctx, link, lambda due: due if due.height else replace(due, height=ctx.height, time=ctx.time))
+
+
+def _touch_others(ctx: Ctx, link: LinkId) -> None:
+    for name, _ in live_links(ctx.store):
+        if name != link:
+            _touch_one(ctx, name)
 
 
 def touch_next(ctx: Ctx, link: LinkId) -> None:
@@ -55,8 +74,10 @@ def _change(ctx: Ctx, link: LinkId, change: Callable[[Due], Due]) -> None:
 
 
 def forget(ctx: Ctx, link: LinkId) -> None:
-    """Have no more epochs of a link."""
+    """Have no more epochs of a link; under a floor for local power it leaves room to the others."""
     AGENDA.put(ctx.store, Agenda(tuple(due for due in AGENDA.get(ctx.store).dues if due.link != link)))
+    if GENESIS.get(ctx.store).local_floor_bps:
+        _touch_others(ctx, link)
 
 
 def due_links(ctx: Ctx) -> tuple[LinkId, ...]:

@@ -102,7 +102,7 @@ def _within_caps(
     converted = _converted(view, name, link, requests)
     caps = link.params.caps
     floor_bps = GENESIS.get(store).local_floor_bps
-    if not (floor_bps or caps.share_bps or caps.validator_bps):
+    if not (floor_bps or caps.are_relative):
         return converted, within_link_caps(converted, caps, 0)
     native = native_bonded(store, view.machine.prefix)
     others = 0

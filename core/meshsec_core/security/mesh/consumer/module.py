@@ -3,6 +3,7 @@
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import ONE_BPS
 from meshsec_core.modules.staking.signals import (
+    DelegationChanging,
     ValidatorBonded,
     ValidatorJailed,
     ValidatorSlashed,
@@ -58,6 +59,7 @@ CONSUMER: Module[ConsumerGenesis] = Module(
     begin_block=begin_block,
     end_block=end_block,
     hooks={
+        DelegationChanging: valset.on_delegation_changing,
         ValidatorBonded: valset.on_bonded,
         ValidatorUnbonding: valset.on_unbonding,
         ValidatorJailed: valset.on_jailed,

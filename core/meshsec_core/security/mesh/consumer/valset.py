@@ -14,6 +14,7 @@ from meshsec_core.kernel.types import Denom, LinkId, ValidatorId
 from meshsec_core.modules import slashing
 from meshsec_core.modules.staking import state as staking
 from meshsec_core.modules.staking.signals import (
+    DelegationChanging,
     ValidatorBonded,
     ValidatorJailed,
     ValidatorSlashed,
@@ -48,14 +49,23 @@ PROVIDER_TOKENS = Denom("provider")
 """Slashes are told in provider tokens; the provider knows what its own are called."""
 
 
+def on_delegation_changing(ctx: Ctx, signal: DelegationChanging) -> None:
+    """Have caps measured again that are parts of the native stake; what links delegate themselves is none of it."""
+    links = live_links(ctx.store)
+    if links and signal.delegator not in [ctx.module_account(stake_account(name)) for name, _ in links]:
+        agenda.native_changed(ctx)
+
+
 def on_bonded(ctx: Ctx, signal: ValidatorBonded) -> None:
     """Pipe: a validator is in the active set."""
     _pipe(ctx, signal.validator, BONDED)
+    agenda.native_changed(ctx)
 
 
 def on_unbonding(ctx: Ctx, signal: ValidatorUnbonding) -> None:
     """Pipe: a validator has left the active set."""
     _pipe(ctx, signal.validator, UNBONDING)
+    agenda.native_changed(ctx)
 
 
 def on_jailed(ctx: Ctx, signal: ValidatorJailed) -> None:
@@ -95,6 +105,7 @@ def on_slashed(ctx: Ctx, slashed: ValidatorSlashed) -> None:
             reason=slashed.reason,
         )
         losses.append(Loss(name, entry))
+    agenda.native_changed(ctx)
     if losses:
         piped = _piped(ctx)
         PIPED.put(ctx.store, replace(piped, losses=(*piped.losses, *losses)))
