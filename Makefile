@@ -26,7 +26,7 @@ format: $(READY)
 
 long: $(READY)
 	MESHSEC_SEEDS=5000 $(BIN)/python -m pytest -n $(WORKERS) tests/properties/test_consensus.py tests/worlds/test_adversary.py
-	MESHSEC_HISTORIES=5000 $(BIN)/python -m pytest tests/properties/test_mesh.py
+	PYTHONPATH=tests $(BIN)/python -m soak --actions 1000000
 	PYTHONPATH=tests $(BIN)/python -m mutations.named
 	PYTHONPATH=tests $(BIN)/python -m mutations.score light merkle packet consensus
 

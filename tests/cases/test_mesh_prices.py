@@ -3,15 +3,12 @@
 import pytest
 
 from harness import Chain
-from ibc_events import attribute
 from mesh_faults import downtime
-from mesh_rig import E18, Link, MeshRig, account, pair, refused, trusting
-from meshsec_core.ibc.channel import ChannelOpenAck, ChannelOpenConfirm, ChannelOpenInit, ChannelOpenTry
-from meshsec_core.ibc.connection import UNORDERED
-from meshsec_core.ibc.prices import PORT, VERSION, Quote, Track
+from mesh_markets import connect
+from mesh_rig import E18, Link, MeshRig, account, pair, refused
+from meshsec_core.ibc.prices import Quote, Track
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND, ChainId
-from meshsec_core.security.mesh.consumer.feed import FEED_PORT
 from meshsec_core.security.mesh.consumer.governance import SetMaxCap, SetPriceFeed
 from meshsec_core.security.mesh.consumer.pricing import channel_of
 from meshsec_core.security.mesh.consumer.state import Feed
@@ -75,21 +72,6 @@ def start(**feed: int) -> tuple[MeshRig, Link, Chain]:
 
 def rig_address(rig: MeshRig) -> str:
     return Chain(rig.chains["osmo"].machine.modules, "axelar", "uaxelar").address("maker")
-
-
-def connect(rig: MeshRig, asker: Chain, market: Chain) -> str:
-    """Open a channel from a price feed to a market."""
-    here, there = rig._connect(asker, market), rig._connect(market, asker)
-    with trusting():
-        opened = asker.send("relayer", ChannelOpenInit(FEED_PORT, UNORDERED, here, PORT))
-        channel = attribute(opened, "channel_open_init", "channel_id")
-        height = rig._height(asker)
-        trying = ChannelOpenTry(PORT, UNORDERED, there, FEED_PORT, channel, VERSION, b"", height)
-        other = attribute(market.send("relayer", trying), "channel_open_try", "channel_id")
-        asker.send("relayer", ChannelOpenAck(FEED_PORT, channel, other, VERSION, b"", height))
-        market.send("relayer", ChannelOpenConfirm(PORT, other, b"", height))
-    rig._targets[asker.prefix, FEED_PORT, channel] = market
-    return channel
 
 
 def govern(chain: Chain, msg: object) -> None:
