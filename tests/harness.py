@@ -29,6 +29,20 @@ def key_of(path: str) -> PrivateKey:
     return PrivateKey(sha256(b"test key/" + path.encode()))
 
 
+class Written(Overlay):
+    """A state that counts what is written to it."""
+
+    __slots__ = ("writes",)
+
+    def __init__(self) -> None:
+        super().__init__(Empty())
+        self.writes = 0
+
+    def _touch(self, key: str, value: bytes | None) -> None:
+        self.writes += 1
+        super()._touch(key, value)
+
+
 class Chain:
     """One chain of the given modules, from genesis on, inside its first block."""
 
@@ -53,7 +67,7 @@ class Chain:
         """
         self.prefix = prefix
         self.machine = Machine(modules, prefix=prefix, denom=Denom(denom), verify=crypto.verify)
-        self.state = Overlay(Empty())
+        self.state = Written()
         self.events: list[Event] = []
         """All events since genesis."""
         self.bonds = (SELF_BOND,) * validators if isinstance(validators, int) else validators

@@ -47,7 +47,7 @@ WEIGHTS: Mapping[str, int] = {
     "packet/acknowledge": 24,
     "packet/lose": 2,
     "packet/time out": 8,
-    "packet/relay a link": 6,
+    "packet/relay all": 6,
     "time/block": 12,
     "time/block of one chain": 6,
     "time/block with one absent": 5,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from harness import Chain
 from mesh_faults import double_sign, downtime
-from mesh_rig import Flight, Link
+from mesh_rig import Flight, Link, MeshRig
 from meshsec_core.ibc.channel import ChannelCloseInit
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.modules.staking import state as staking
@@ -12,7 +12,7 @@ from meshsec_core.modules.staking.slash import Fault, slash
 from meshsec_core.security.mesh.consumer.governance import CloseLink, OpenLink
 from meshsec_core.security.mesh.consumer.state import LinkParams
 from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT
-from soak.scene import GOV, Scene, bonded, nothing
+from soak.scene import GOV, Mesh, Scene, bonded, nothing
 
 LEAST_SIGNERS = 2
 """So many validators a chain keeps whatever happens."""
@@ -60,8 +60,9 @@ def time_out(at: Scene) -> None:
 
 
 def relay(at: Scene) -> None:
-    """Carry everything over one link and back."""
+    """Carry everything between two chains and back."""
     ends = {at.home.prefix, at.abroad.prefix}
+    tell_all_closed(at.mesh)
     if not at.mesh.rig.relay(lambda flight: {flight.source.prefix, flight.target.prefix} == ends):
         raise nothing()
 
@@ -154,13 +155,26 @@ def close_channel(at: Scene) -> None:
 
 def close_other_end(at: Scene) -> None:
     """Bring the news that one end is closed to the other."""
-    match phases(at.link):
-        case "closed", ("open" | "closing"):
-            at.mesh.rig.close_other_end(at.home, PROVIDER_PORT, at.link.lent)
-        case (("open" | "closing"), "closed"):
-            at.mesh.rig.close_other_end(at.abroad, CONSUMER_PORT, at.link.link)
+    if not tell_closed(at.mesh.rig, at.link):
+        raise nothing()
+
+
+def tell_all_closed(mesh: Mesh) -> None:
+    """Bring all such news before everything is relayed: what must be told is sent again, for ever if a closed end gives it back."""
+    for link in mesh.links:
+        tell_closed(mesh.rig, link)
+
+
+def tell_closed(rig: MeshRig, link: Link) -> bool:
+    """Close one end of a link if the other is; tell whether that was so."""
+    match phases(link):
+        case "closed", "open" | "closing":
+            rig.close_other_end(link.provider, PROVIDER_PORT, link.lent)
+        case "open" | "closing", "closed":
+            rig.close_other_end(link.consumer, CONSUMER_PORT, link.link)
         case _:
-            raise nothing()
+            return False
+    return True
 
 
 def open_again(at: Scene) -> None:
@@ -186,7 +200,7 @@ DEEDS: Mapping[str, Callable[[Scene], None]] = {
     "packet/acknowledge": acknowledge,
     "packet/lose": lose,
     "packet/time out": time_out,
-    "packet/relay a link": relay,
+    "packet/relay all": relay,
     "time/block": block,
     "time/block of one chain": block_of_one,
     "time/block with one absent": absent,

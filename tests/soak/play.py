@@ -1,6 +1,6 @@
 """Does actions on a mesh and checks what must hold: the laws marked always behind each of them, all laws when it is settled.
 
-A chain that an action has neither read nor written since it was last checked is not checked again: its state is the same. Two
+A chain to which nothing was written since it was last checked is not checked again: its state is the same. Two
 laws are checked here beside those of the modules: coins change only by events that mint and burn (law 6), and no fault is charged
 twice (law 7).
 """
@@ -16,7 +16,7 @@ from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.runtime.module import View
 from meshsec_core.security.mesh import MESH
 from meshsec_core.security.mesh.provider import sweep
-from soak.deeds import DEEDS, send
+from soak.deeds import DEEDS, send, tell_all_closed
 from soak.meshes import Setting, build
 from soak.messages import MESSAGES
 from soak.scene import Mesh, Step, scene
@@ -38,7 +38,8 @@ class History:
         self.mesh = Mesh(rig, links, feeds, {})
         self.outcomes: Counter[Outcome] = Counter()
         self._books = {name: Book(chain) for name, chain in rig.chains.items()}
-        self._checked: dict[str, int] = {}
+        self._checked: dict[str, tuple[int, int]] = {}
+        """Chain to the height and the number of writes at which its laws were seen to hold."""
 
     def act(self, step: Step) -> None:
         """Do one thing; what is refused is refused. Then check what must always hold."""
@@ -63,29 +64,34 @@ class History:
         """Relay and make blocks until nothing moves and every epoch has passed; then check every law."""
         rig = self.mesh.rig
         for _ in range(MOST_TURNS):
-            moved = rig.relay()
+            moved = self._relay()
             for _ in range(LONGEST_EPOCH + 1):
                 rig.block()
                 self.check()
-            moved += rig.relay()
+            moved += self._relay()
             if not moved:
                 self.check()
                 self._check_across(settled=True)
                 return
         raise InvariantViolated("packets go on without end")
 
+    def _relay(self) -> int:
+        tell_all_closed(self.mesh)
+        return self.mesh.rig.relay()
+
     def check(self) -> None:
-        """Check what must always hold, on the chains that anything was done with and across all."""
-        touched = [
-            (name, chain) for name, chain in self.mesh.rig.chains.items() if self._checked.get(name) != chain.state.operations
-        ]
-        for name, chain in touched:
-            chain.check_laws()
-            self._books[name].check(chain)
-        if touched:
+        """Check what must always hold, on the chains that have changed and across all."""
+        changed = {
+            name: (chain.ctx.height, chain.state.writes)
+            for name, chain in self.mesh.rig.chains.items()
+            if self._checked.get(name) != (chain.ctx.height, chain.state.writes)
+        }
+        for name in changed:
+            self.mesh.rig.chains[name].check_laws()
+            self._books[name].check(self.mesh.rig.chains[name])
+        if changed:
             self._check_across(settled=False)
-        for name, chain in touched:
-            self._checked[name] = chain.state.operations
+            self._checked |= changed
 
     def _check_across(self, *, settled: bool) -> None:
         views = {
