@@ -160,7 +160,7 @@ def close_other_end(at: Scene) -> None:
 
 
 def tell_all_closed(mesh: Mesh) -> None:
-    """Bring all such news before everything is relayed: what must be told is sent again, for ever if a closed end gives it back."""
+    """Bring all such news before all is relayed: what must be told is sent again, for ever if a closed end gives it back."""
     for link in mesh.links:
         tell_closed(mesh.rig, link)
 

@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from meshsec import mesh
+    from meshsec.machine.machine import MeshMachine
     from meshsec.world.process import ProcessWorld
     from meshsec.world.sim import SimWorld
     from meshsec_sdk.client import Client
 
-__all__ = ["Client", "ProcessWorld", "SimWorld", "mesh"]
+__all__ = ["Client", "MeshMachine", "ProcessWorld", "SimWorld", "mesh"]
 
-_HOMES = {"SimWorld": "meshsec.world.sim", "ProcessWorld": "meshsec.world.process", "Client": "meshsec_sdk.client"}
+_HOMES = {
+    "SimWorld": "meshsec.world.sim",
+    "ProcessWorld": "meshsec.world.process",
+    "Client": "meshsec_sdk.client",
+    "MeshMachine": "meshsec.machine.machine",
+}
 
 
 def __getattr__(name: str) -> object:

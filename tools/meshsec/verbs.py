@@ -110,6 +110,21 @@ def arguments(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
+def perform(world: World, verb: Verb, given: Mapping[str, Any]) -> Any:
+    """Do what a verb says, and return what it says; whoever signs is named as `chain/user`.
+
+    Raises:
+        Rejected, TxRejected: as `arguments`, `spell`, and the world.
+    """
+    values = arguments(verb, given)
+    if verb.act is not None:
+        return verb.act(world, values)
+    name, _, user = values[FROM.name].partition("/")
+    chain = world.chain(name)
+    fee = values.get(FEE.name)
+    return chain.send(user, spell(verb, values, chain), fee=fee.units if fee is not None else 0)
+
+
 def in_order(verb: Verb, words: Sequence[str]) -> dict[str, str]:
     """Name what was typed: `name=value`, and values alone for the parameters that come next.
 

@@ -85,14 +85,10 @@ def _do(step: Step, scenario: Scenario, world: World) -> tuple[Difference, ...]:
     if step.verb == WAIT:
         return _wait(world, step.arguments)
     verb = verbs.find(step.verb)
-    given = verbs.arguments(verb, step.arguments)
-    if verb.act is not None:
-        verb.act(world, given)
-        return ()
-    chain_name, _, user = _actor(given[verbs.FROM.name], scenario).partition("/")
-    chain = world.chain(chain_name)
-    fee = given.get(verbs.FEE.name)
-    chain.send(user, verbs.spell(verb, given, chain), fee=fee.units if fee is not None else 0)
+    given = dict(step.arguments)
+    if verb.message is not None:
+        given[verbs.FROM.name] = _actor(given[verbs.FROM.name], scenario)
+    verbs.perform(world, verb, given)
     return ()
 
 
