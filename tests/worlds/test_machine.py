@@ -28,14 +28,6 @@ def test_whatever_the_machine_does_the_laws_hold(machine: type[MeshMachine], exa
     run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=15, **QUICK))  # type: ignore[no-untyped-call]
 
 
-def test_the_example_of_the_manual_runs() -> None:
-    manual = (Path(__file__).resolve().parents[2] / "docs" / "mesh-machine.md").read_text()
-    names: dict[str, Any] = {"__name__": "manual"}
-    exec(manual.partition("```python\n")[2].partition("```")[0], names)
-    quick = settings(max_examples=3, stateful_step_count=10, **QUICK)
-    run_state_machine_as_test(names["Savers"], settings=quick)  # type: ignore[no-untyped-call]
-
-
 class Thrifty(MeshMachine):
     """Believes something that is not so."""
 
