@@ -132,10 +132,28 @@ class MeshMachine(RuleBasedStateMachine):
         """Put collateral behind a validator of a consumer."""
         here, there = data.draw(values.partners(self.spec))
         user = f"{here}/{data.draw(st.sampled_from(values.USERS))}"
-        amount = str(data.draw(st.integers(1, values.MOST)))
-        self.do("mesh/Bond", **{"from": user, "amount": amount})
+        amount = data.draw(st.integers(1, values.MOST))
+        self.do("mesh/Bond", **{"from": user, "amount": str(2 * amount)})
         validator = data.draw(st.sampled_from(values.validators(self.spec, there)))
-        self.do("mesh/StakeRemote", **{"from": user, "consumer": there, "validator": validator, "amount": amount})
+        self.do("mesh/StakeRemote", **{"from": user, "consumer": there, "validator": validator, "amount": str(amount)})
+
+    @rule(data=st.data(), verb=st.sampled_from(("mesh/Unstake", "mesh/Leave", "mesh/WithdrawRewards")))
+    def take_back(self, data: st.DataObject, verb: str) -> None:
+        """Ask back what is lent, or what it has earned."""
+        here, there = data.draw(values.partners(self.spec))
+        links = [
+            each["link"]
+            for each in self.world.chain(here).query("mesh/provider", "links")
+            if each["consumer"] == self.spec.chain(there).names.chain_id
+        ]
+        user, link = data.draw(st.sampled_from(values.USERS)), data.draw(st.sampled_from(links))
+        lent = self.world.chain(here).query("mesh/provider", "stakes", user=user, consumer=link)
+        if not lent:
+            return
+        stake = data.draw(st.sampled_from(lent))
+        most = max(1, int(stake["range"]["low"]))
+        what = {"recipient": f"{there}/{user}"} if verb.endswith("Rewards") else {"amount": str(data.draw(st.integers(1, most)))}
+        self.do(verb, **{"from": f"{here}/{user}", "consumer": link, "validator": stake["validator"], **what})
 
     @rule(data=st.data())
     def use_chain(self, data: st.DataObject) -> None:
