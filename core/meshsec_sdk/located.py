@@ -5,7 +5,7 @@ Scalars are read as they are spelled: `0.10` stays text until a reader asks for 
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,14 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)), "")
 
 
+class Mistakes(Rejected):
+    """Several mistakes in one file: refused as the first of them is."""
+
+    def __init__(self, found: Sequence[Rejected]) -> None:
+        super().__init__(found[0].code, **found[0].facts)
+        self.found = tuple(found)
+
+
 class Located:
     """A YAML value and where it stands."""
 
@@ -50,6 +58,11 @@ class Located:
         return int(self._node.start_mark.line) + 1
 
     @property
+    def column(self) -> int:
+        """Place in the line, from 1."""
+        return int(self._node.start_mark.column) + 1
+
+    @property
     def is_list(self) -> bool:
         """Whether it is a list."""
         return isinstance(self._node, yaml.SequenceNode)
@@ -61,7 +74,7 @@ class Located:
 
     def refused(self, code: str, **facts: str | int) -> Rejected:
         """Return the refusal of this value, with its place."""
-        return Rejected(code, file=self.file, line=self.line, **facts)
+        return Rejected(code, file=self.file, line=self.line, column=self.column, **facts)
 
     def _bad(self, expected: str) -> Rejected:
         kind = "a list" if self.is_list else "a mapping"

@@ -139,8 +139,22 @@ def test_a_story_that_fails_is_exit_code_1_and_names_its_step_and_what_differs(
 
 def test_a_plan_shows_the_steps_and_starts_nothing(story: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["scenario", "plan", str(story)]) == 0
-    assert "mesh/Bond from: osmosis/alice, amount: 100uosmo" in capsys.readouterr().out
+    assert "mesh/Bond  osmosis/alice           amount: 100uosmo" in capsys.readouterr().out
+    assert main(["scenario", "plan", str(story), "--json"]) == 0
+    assert [step["verb"] for step in json.loads(capsys.readouterr().out)["steps"]] == ["mesh/Bond", "expect"]
     assert list(story.parent.iterdir()) == [story]
+
+
+def test_all_mistakes_of_a_story_are_told_at_once_each_in_a_line(story: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story.write_text(
+        STORY.replace("mesh/Bond", "mesh/Bnod").replace("{alice: 999", "{alice: 999, bob").replace("osmosis:", "osmo:")
+    )
+    assert main(["scenario", "plan", str(story)]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in told] == ["verbs/unknown", "yaml/unknown-key"]
+    assert main(["scenario", "plan", str(story), "--json"]) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert [answer["facts"]["line"], *(each["facts"]["line"] for each in answer["more"])] == ["5", "7"]
 
 
 def test_a_mesh_file_that_init_writes_describes_the_topology(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

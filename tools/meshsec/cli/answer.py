@@ -4,7 +4,7 @@
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,20 +51,43 @@ def say(value: Any, *, json: bool, text: Callable[[], str] | str = "") -> None:
         print(text() if callable(text) else text or lines(value), flush=True)
 
 
-def refuse(code: str, facts: Mapping[str, str | int], *, json: bool, hint: str = "") -> int:
-    """Print a refusal: one line on stderr, or the problem as JSON on stdout; return the exit code."""
-    said = {name: str(value) for name, value in facts.items() if str(value)}
-    next_step = said.pop("hint", hint)
+Facts = Mapping[str, str | int]
+
+
+def refuse(code: str, facts: Facts, *, json: bool, hint: str = "", more: Sequence[tuple[str, Facts]] = ()) -> int:
+    """Print a refusal: one line on stderr, or the problem as JSON on stdout; return the exit code.
+
+    Args:
+        code: what is wrong.
+        facts: what a reader needs to mend it.
+        json: whether a program reads it.
+        hint: what to do next, if the facts have none.
+        more: further refusals of the same input, one line each.
+    """
     if json:
         from meshsec_core.kernel import codec
 
-        message = code.rpartition("/")[2].replace("-", " ")
-        facts_and_hint = {**said, **({"hint": next_step} if next_step else {})}
-        print(codec.encode({"code": code, "message": message, "facts": facts_and_hint}).decode(), flush=True)
+        answer = _problem(code, facts, hint)
+        if more:
+            answer["more"] = [_problem(*each) for each in more]
+        print(codec.encode(answer).decode(), flush=True)
     else:
-        what = ", ".join(f"{name} {value}" for name, value in said.items()) or code.rpartition("/")[2].replace("-", " ")
-        print(f"{code}: {what}" + (f"; {next_step}" if next_step else ""), file=sys.stderr, flush=True)
+        lines_of_all = [_refusal(code, facts, hint), *(_refusal(*each) for each in more)]
+        print("\n".join(lines_of_all), file=sys.stderr, flush=True)
     return exit_code(code)
+
+
+def _problem(code: str, facts: Facts, hint: str = "") -> dict[str, Any]:
+    said = {name: str(value) for name, value in facts.items() if str(value)}
+    message = code.rpartition("/")[2].replace("-", " ")
+    return {"code": code, "message": message, "facts": {**({"hint": hint} if hint else {}), **said}}
+
+
+def _refusal(code: str, facts: Facts, hint: str = "") -> str:
+    said = {name: str(value) for name, value in facts.items() if str(value)}
+    next_step = said.pop("hint", hint)
+    what = ", ".join(f"{name} {value}" for name, value in said.items()) or code.rpartition("/")[2].replace("-", " ")
+    return f"{code}: {what}" + (f"; {next_step}" if next_step else "")
 
 
 def lines(value: Any, indent: str = "") -> str:

@@ -46,8 +46,11 @@ def _refuse(error: Exception, json: bool) -> int:
         return refuse(USAGE, {"reason": say_usage().rstrip(".")}, json=json, hint=f"see {path} --help")
     from meshsec_core.kernel.errors import InvariantViolated, Rejected
     from meshsec_sdk.errors import OutcomeUnknown, TxRejected
+    from meshsec_sdk.located import Mistakes
 
     match error:
+        case Mistakes():
+            return refuse(error.code, error.facts, json=json, more=[(each.code, each.facts) for each in error.found[1:]])
         case Rejected() | TxRejected():
             return refuse(error.code, error.facts, json=json)
         case InvariantViolated():

@@ -12,7 +12,7 @@ import msgspec
 
 from meshsec.cli.answer import say
 from meshsec.home import Home
-from meshsec.scenario.document import Scenario, read
+from meshsec.scenario.document import Story, read
 from meshsec.scenario.outcome import Played
 from meshsec.scenario.run import leave, play
 from meshsec.world.base import World
@@ -46,7 +46,7 @@ def play_file(file: Path, kind: str, directory: Path, *, json: bool) -> bool:
 
 
 @contextmanager
-def _open(scenario: Scenario, kind: str, directory: Path) -> Iterator[World]:
+def _open(scenario: Story, kind: str, directory: Path) -> Iterator[World]:
     if kind == "sim":
         from meshsec.world.sim import SimWorld
 

@@ -29,15 +29,15 @@ def register(app: typer.Typer) -> None:
 
 
 def plan(file: File, json: Json = False) -> None:
-    """Check a story and show its steps; nothing is started."""
+    """Check a story and show its timeline; nothing is started."""
     from meshsec.scenario.document import read
+    from meshsec.scenario.plan import table, timeline
 
-    scenario = read(file)
-    rows = [
-        f"{index:3} line {step.line:<4} {step.verb} " + _spell(step.arguments)
-        for index, step in enumerate(scenario.steps, start=1)
-    ]
-    say(scenario, json=json, text="\n".join([scenario.title, *rows]))
+    story = read(file)
+    steps = timeline(story)
+    chains = [chain.name for chain in story.mesh.chains]
+    facts = {"title": story.title, "file": story.file, "seed": story.seed, "chains": chains, "steps": steps}
+    say(facts, json=json, text="\n".join([story.title, f"chains: {', '.join(chains)}; seed {story.seed}", "", *table(steps)]))
 
 
 def run(
@@ -66,7 +66,3 @@ def bench(
 
     figures = measure(suite)
     print(msgspec.json.encode(figures).decode() if json else "\n".join(map(str, figures)))
-
-
-def _spell(arguments: dict[str, object]) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in arguments.items())

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
-from meshsec.scenario.document import Scenario
+from meshsec.scenario.document import Story
 from meshsec.scenario.expect import Difference
 from meshsec.scenario.outcome import Played
 
@@ -20,7 +20,7 @@ td, th { text-align: left; padding: .1rem .8rem .1rem 0; }
 """
 
 
-def write_page(path: Path, scenario: Scenario, steps: Iterable[Played], passed: bool, replay: str) -> None:
+def write_page(path: Path, scenario: Story, steps: Iterable[Played], passed: bool, replay: str) -> None:
     """Write the page; it needs nothing from anywhere else."""
     verdict = '<p class="verdict good">passed</p>' if passed else '<p class="verdict bad">failed</p>'
     rows = "".join(map(_row, steps))

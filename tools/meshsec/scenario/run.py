@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from meshsec import verbs
-from meshsec.scenario.document import EXPECT, WAIT, Scenario, Step
+from meshsec.scenario.document import EXPECT, UNKNOWN_ACTOR, WAIT, Step, Story
 from meshsec.scenario.expect import Difference, compare
 from meshsec.scenario.outcome import Outcome, Played
 from meshsec.scenario.report import write_page
@@ -20,13 +20,12 @@ from meshsec_sdk.errors import TxRejected
 
 NOT_REFUSED = "scenario/not-refused"
 UNEXPECTED = "scenario/unexpected"
-UNKNOWN_ACTOR = "scenario/unknown-actor"
 
 MOST_WAITS = 100
 """Blocks that a `wait` lasts at most."""
 
 
-def play(scenario: Scenario, world: World, told: Callable[[Played], None] = lambda _: None) -> Outcome:
+def play(scenario: Story, world: World, told: Callable[[Played], None] = lambda _: None) -> Outcome:
     """Play all steps until one fails, then compare the end.
 
     Args:
@@ -45,7 +44,7 @@ def play(scenario: Scenario, world: World, told: Callable[[Played], None] = lamb
     return Outcome(True, world.digest(), tuple(played))
 
 
-def _play(index: int, step: Step, scenario: Scenario, world: World) -> Played:
+def _play(index: int, step: Step, scenario: Story, world: World) -> Played:
     started = time.monotonic_ns()
     code, detail, differences = "", "", tuple[Difference, ...]()
     try:
@@ -73,7 +72,7 @@ def _play(index: int, step: Step, scenario: Scenario, world: World) -> Played:
     )
 
 
-def _do(step: Step, scenario: Scenario, world: World) -> tuple[Difference, ...]:
+def _do(step: Step, scenario: Story, world: World) -> tuple[Difference, ...]:
     """Do one step; return what differs from what it expects.
 
     Raises:
@@ -92,8 +91,8 @@ def _do(step: Step, scenario: Scenario, world: World) -> tuple[Difference, ...]:
     return ()
 
 
-def _actor(text: str, scenario: Scenario) -> str:
-    meant = scenario.actors.get(text, text)
+def _actor(text: str, scenario: Story) -> str:
+    meant = scenario.meant(text)
     if "/" not in meant:
         raise Rejected(UNKNOWN_ACTOR, actor=text[:100], known=", ".join(scenario.actors), expected="an actor, or chain/user")
     return meant
@@ -109,7 +108,7 @@ def _wait(world: World, expected: dict[str, Any]) -> tuple[Difference, ...]:
     return differences
 
 
-def leave(directory: Path, scenario: Scenario, outcome: Outcome, replay: str) -> None:
+def leave(directory: Path, scenario: Story, outcome: Outcome, replay: str) -> None:
     """Write what a run leaves behind.
 
     Args:
