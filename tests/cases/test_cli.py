@@ -12,8 +12,8 @@ import pytest
 from meshsec import verbs
 from meshsec.cli.answer import exit_code
 from meshsec.cli.app import main
-from meshsec.cli.playing import check_mesh
 from meshsec.scenario import run as running
+from meshsec.scenario.place import check_mesh
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_sdk import mesh_yaml
 from meshsec_sdk.mesh_file import topology
@@ -60,7 +60,7 @@ def test_every_verb_speaks_json_and_knows_its_directory(capsys: pytest.CaptureFi
         assert main([*verb.split(), "--help"]) == 0
         out = capsys.readouterr().out
         assert "--json" in out, verb
-        assert ("--dir" in out) is (verb not in ("init", "bench", "scenario plan")), verb
+        assert ("--dir" in out) is (verb not in ("init", "bench", "scenario plan", "scenario verify")), verb
 
 
 BAD_INPUT: dict[str, tuple[list[str], int, str]] = {
@@ -119,7 +119,7 @@ def test_a_story_that_passes_leaves_a_directory_and_the_same_digest_each_time(
     story: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, answer = play(story, capsys)
-    assert (code, answer["passed"], "failed_step" in answer, len(answer["steps"])) == (0, True, False, 2)
+    assert (code, answer["passed"], "failed_step" in answer, len(answer["steps"])) == (0, True, False, 3)
     files = sorted(path.name for path in Path(answer["run_dir"]).iterdir())
     assert files == ["history.jsonl", "replay.sh", "report.html", "results.json", "scenario.json"]
     _, again = play(story, capsys)
@@ -141,7 +141,7 @@ def test_a_plan_shows_the_steps_and_starts_nothing(story: Path, capsys: pytest.C
     assert main(["scenario", "plan", str(story)]) == 0
     assert "mesh/Bond  osmosis/alice           amount: 100uosmo" in capsys.readouterr().out
     assert main(["scenario", "plan", str(story), "--json"]) == 0
-    assert [step["verb"] for step in json.loads(capsys.readouterr().out)["steps"]] == ["mesh/Bond", "expect"]
+    assert [step["verb"] for step in json.loads(capsys.readouterr().out)["steps"]] == ["mesh/Bond", "end", "expect"]
     assert list(story.parent.iterdir()) == [story]
 
 

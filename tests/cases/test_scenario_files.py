@@ -94,13 +94,14 @@ def test_a_plan_says_who_does_what_to_whom_and_when() -> None:
         ("fault.double-sign", "", "juno/val-0", "21d 1h"),
         ("revert", "", "before", "1h"),
         ("mesh/StakeRemote", "osmosis/alice", "juno/val-1", "1h"),
+        ("end", "", "", "1h"),
         ("expect", "", "juno", "1h"),
     ]
     lines = table(plan)
     assert len(lines) == len(plan) + 1
     assert lines[4].split() == ["4", "8", "21d", "1h", "fault.double-sign", "juno/val-0"]
     assert lines[6].endswith("must fail: mesh/not-enough-collateral")
-    assert lines[7].startswith("7     end ")
+    assert [line.split()[:2] for line in lines[7:]] == [["7", "end"], ["8", "end"]]
 
 
 def test_a_length_of_time_is_spelled_in_its_three_largest_units() -> None:

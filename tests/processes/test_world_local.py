@@ -26,7 +26,7 @@ def test_a_story_comes_out_to_the_unit(story: str) -> None:
     with ProcessWorld(scenario.mesh, seed=scenario.seed) as world:
         outcome = play(scenario, world)
     assert outcome.failed_step is None
-    assert (outcome.passed, len(outcome.steps)) == (True, len(scenario.steps) + bool(scenario.expect))
+    assert (outcome.passed, len(outcome.steps)) == (True, len(scenario.steps) + 1 + bool(scenario.expect))
 
 
 def test_a_world_of_processes_is_played_with_like_any_other() -> None:

@@ -1,4 +1,4 @@
-"""Verbs that play and measure: `scenario plan|run FILE`, `bench`."""
+"""Verbs that play and measure: `scenario plan|run|verify FILE`, `bench`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -22,7 +22,7 @@ class Kind(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
     group = typer.Typer(help="Play stories: files of steps and of what must hold after them.", rich_markup_mode=None)
-    for verb in (plan, run):
+    for verb in (plan, run, verify):
         group.command()(verb)
     app.add_typer(group, name="scenario")
     app.command()(bench)
@@ -53,6 +53,21 @@ def run(
 
     passed = play_file(file, world.value, directory, json=json)
     return 0 if passed else CHECK_FAILED
+
+
+def verify(file: File, json: Json = False) -> int:
+    """Play a story twice in the simulation, under different hash seeds, and compare every block; exit code 1 if they differ."""
+    from meshsec.scenario.verify import verify as compare
+
+    found = compare(file)
+    if (unlike := found.difference) is None:
+        text = f"the same twice: {found.blocks} blocks, digest {found.digest[:16]}"
+        text += "" if found.passed else "; the story itself does not go as it is written"
+    else:
+        where = f"step {unlike.step} ({unlike.verb}, line {unlike.line}), {unlike.chain} height {unlike.height}"
+        text = f"not the same: {where}: {unlike.what} {unlike.first or 'none'} and {unlike.second or 'none'}"
+    say(found, json=json, text=text)
+    return 0 if found.same else CHECK_FAILED
 
 
 def bench(

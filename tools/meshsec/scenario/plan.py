@@ -13,6 +13,9 @@ from meshsec_sdk.quantities import duration
 AIMS = ("validator", "target", "branch", "here", "on", "host", "chain", "channel", "packet", "to", "name")
 """Parameters that say what a step is about, the most telling first."""
 
+END = "end"
+"""The step behind the last of a story."""
+
 _LONGEST = 90
 """Characters of a step's arguments in a table."""
 
@@ -34,7 +37,7 @@ class Planned(msgspec.Struct, frozen=True):
 
 
 def timeline(story: Story) -> tuple[Planned, ...]:
-    """Return all steps in order, and at the end what must hold then."""
+    """Return all steps in order, those at the end included that every story has."""
     now, moments, planned = 0, dict[str, int](), list[Planned]()
     for index, step in enumerate(with_ending(story), start=1):
         if step.verb == "revert":
@@ -60,9 +63,9 @@ def timeline(story: Story) -> tuple[Planned, ...]:
 
 
 def with_ending(story: Story) -> tuple[Step, ...]:
-    """Return the steps, the last of which looks at what must hold in the end, if anything is said about it."""
-    ending = () if story.expect is None else (Step(0, EXPECT, story.expect, note="in the end"),)
-    return (*story.steps, *ending)
+    """Return the steps, and what is done after them: the mesh comes to rest, laws are checked, and so is what must hold then."""
+    ending = () if story.expect is None else (Step(0, EXPECT, story.expect, note="what must hold in the end"),)
+    return (*story.steps, Step(0, END, {}), *ending)
 
 
 def table(planned: tuple[Planned, ...]) -> list[str]:

@@ -1,61 +1,70 @@
-"""Plays a scenario on a world, step by step, and tells what happened.
-
-A run leaves a directory: the scenario as resolved, a line per step, the results, a page to read, and the command that repeats it.
-"""
+"""Plays a story on a world, step by step until one fails; then the mesh comes to rest, and every law and the end are checked."""
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from meshsec import verbs
-from meshsec.scenario.document import EXPECT, UNKNOWN_ACTOR, WAIT, Step, Story
+from meshsec.scenario.document import EXPECT, WAIT, Step, Story
 from meshsec.scenario.expect import Difference, compare
-from meshsec.scenario.outcome import Outcome, Played
-from meshsec.scenario.report import write_page
+from meshsec.scenario.invariants import Invariants
+from meshsec.scenario.outcome import Laws, Outcome, Played
+from meshsec.scenario.plan import END, with_ending
 from meshsec.world.base import World
-from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_sdk.errors import TxRejected
 
 NOT_REFUSED = "scenario/not-refused"
 UNEXPECTED = "scenario/unexpected"
+LAW_BROKEN = "scenario/law-broken"
 
 MOST_WAITS = 100
 """Blocks that a `wait` lasts at most."""
 
 
-def play(scenario: Story, world: World, told: Callable[[Played], None] = lambda _: None) -> Outcome:
-    """Play all steps until one fails, then compare the end.
+def play(
+    story: Story,
+    world: World,
+    told: Callable[[Played], None] = lambda _: None,
+    begun: Callable[[int, Step], None] = lambda _, __: None,
+) -> Outcome:
+    """Play all steps until one fails, let the mesh come to rest, check every law, and compare the end.
 
     Args:
+        story: what is played.
+        world: where.
         told: hears of every step as it ends.
+        begun: hears of every step, with its number, as it begins.
     """
-    steps = list(scenario.steps)
-    if scenario.expect is not None:
-        steps.append(Step(0, EXPECT, scenario.expect, note="in the end"))
-    played: list[Played] = []
-    for index, step in enumerate(steps, start=1):
-        found = _play(index, step, scenario, world)
-        played.append(found)
-        told(found)
-        if not found.passed:
-            return Outcome(False, world.digest(), tuple(played), found)
-    return Outcome(True, world.digest(), tuple(played))
+    invariants, played = Invariants(world, story.invariants), list[Played]()
+    with invariants.watching():
+        for index, step in enumerate(with_ending(story), start=1):
+            begun(index, step)
+            played.append(_play(index, step, story, world, invariants))
+            told(played[-1])
+            if not played[-1].passed:
+                break
+    laws = Laws(invariants.names(), str(invariants.blocks), invariants.left_out)
+    failed = None if played[-1].passed else played[-1]
+    return Outcome(failed is None, world.digest(), tuple(played), laws, failed)
 
 
-def _play(index: int, step: Step, scenario: Story, world: World) -> Played:
+def _play(index: int, step: Step, story: Story, world: World, invariants: Invariants) -> Played:
     started = time.monotonic_ns()
     code, detail, differences = "", "", tuple[Difference, ...]()
     try:
-        differences = _do(step, scenario, world)
+        invariants.begins(step.verb)
+        differences = _do(step, story, world)
+        invariants.done(step.verb)
+        if step.verb == END:
+            invariants.check_in_the_end()
         if step.expect is not None and not differences:
             differences = tuple(compare(world, step.expect))
         code = NOT_REFUSED if step.fails else UNEXPECTED if differences else ""
     except (Rejected, TxRejected) as refusal:
         code, detail = ("", "") if refusal.code == step.fails else (refusal.code, str(refusal))
     except InvariantViolated as broken:
-        code, detail = "scenario/law-broken", str(broken)
+        code, detail = LAW_BROKEN, str(broken)
     took = (time.monotonic_ns() - started) // 1_000_000  # down
     return Played(
         index=index,
@@ -69,10 +78,11 @@ def _play(index: int, step: Step, scenario: Story, world: World) -> Played:
         differences=differences,
         heights={name: str(chain.height) for name, chain in world.chains.items()},
         milliseconds=str(took),
+        fails=step.fails,
     )
 
 
-def _do(step: Step, scenario: Story, world: World) -> tuple[Difference, ...]:
+def _do(step: Step, story: Story, world: World) -> tuple[Difference, ...]:
     """Do one step; return what differs from what it expects.
 
     Raises:
@@ -83,19 +93,15 @@ def _do(step: Step, scenario: Story, world: World) -> tuple[Difference, ...]:
         return tuple(compare(world, step.arguments))
     if step.verb == WAIT:
         return _wait(world, step.arguments)
+    if step.verb == END:
+        world.come_to_rest()
+        return ()
     verb = verbs.find(step.verb)
     given = dict(step.arguments)
     if verb.message is not None:
-        given[verbs.FROM.name] = _actor(given[verbs.FROM.name], scenario)
+        given[verbs.FROM.name] = story.meant(given[verbs.FROM.name])
     verbs.perform(world, verb, given)
     return ()
-
-
-def _actor(text: str, scenario: Story) -> str:
-    meant = scenario.meant(text)
-    if "/" not in meant:
-        raise Rejected(UNKNOWN_ACTOR, actor=text[:100], known=", ".join(scenario.actors), expected="an actor, or chain/user")
-    return meant
 
 
 def _wait(world: World, expected: dict[str, Any]) -> tuple[Difference, ...]:
@@ -106,18 +112,3 @@ def _wait(world: World, expected: dict[str, Any]) -> tuple[Difference, ...]:
         world.mine()
         world.relay()
     return differences
-
-
-def leave(directory: Path, scenario: Story, outcome: Outcome, replay: str) -> None:
-    """Write what a run leaves behind.
-
-    Args:
-        directory: is made; an older run in it is overwritten.
-        replay: the command that repeats the run.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "scenario.json").write_bytes(codec.encode(scenario))
-    (directory / "history.jsonl").write_bytes(b"".join(codec.encode(step) + b"\n" for step in outcome.steps))
-    (directory / "results.json").write_bytes(codec.encode(outcome))
-    (directory / "replay.sh").write_text(f"#!/bin/sh\n{replay}\n", encoding="utf-8")
-    write_page(directory / "report.html", scenario, outcome.steps, outcome.passed, replay)

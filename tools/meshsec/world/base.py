@@ -4,7 +4,7 @@ Everything is read and sent through the chains' HTTP interface, in processes ove
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -13,6 +13,7 @@ from meshsec.world.chain import Branch, Chain, Transport
 from meshsec.world.ways import denom_of
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
+from meshsec_core.runtime.law import Law
 from meshsec_sdk.errors import TxRejected
 from meshsec_sdk.mesh_file import MeshSpec
 from meshsec_sdk.quantities import duration
@@ -178,8 +179,8 @@ class World(ABC):
         """
 
     @abstractmethod
-    def check_laws(self) -> None:
-        """Check every law of every chain and model.
+    def check_laws(self, across: Callable[[Law], bool] = lambda _: True) -> None:
+        """Check every law of every chain, and those across chains that are chosen; all by default.
 
         Raises:
             InvariantViolated: a law does not hold.
@@ -277,13 +278,21 @@ class World(ABC):
             Rejected: `world/stuck` if packets go on without end.
             InvariantViolated: a law does not hold.
         """
+        self.come_to_rest()
+        self.check_laws()
+
+    def come_to_rest(self) -> None:
+        """Relay, pass an epoch, relay, until nothing changes.
+
+        Raises:
+            Rejected: `world/stuck` if packets go on without end.
+        """
         for _ in range(50):
             self.relay()
             before = self.pulse()
             self.mine(2)
             self.relay()
             if self.pulse() == before:
-                self.check_laws()
                 return
         raise Rejected(STUCK, reason="packets go on without end")
 

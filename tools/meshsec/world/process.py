@@ -28,6 +28,7 @@ from meshsec.world.laws import check_laws
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.modules.auth import WRONG_SEQUENCE
+from meshsec_core.runtime.law import Law
 from meshsec_sdk.errors import OutcomeUnknown, TxRejected
 from meshsec_sdk.mesh_file import MeshSpec, topology
 from meshsec_sdk.transport import UNREACHABLE, HttpTransport
@@ -351,9 +352,9 @@ class ProcessWorld(World):
 
     # laws, digest
 
-    def check_laws(self) -> None:
-        """Check every law of every chain's modules, and every law across chains, on the states that the chains serve."""
-        check_laws(self.spec, self.home.manifest().genesis_time, self.chains)
+    def check_laws(self, across: Callable[[Law], bool] = lambda _: True) -> None:
+        """Check every law of every chain's modules, and those across chains that are chosen, on the states that chains serve."""
+        check_laws(self.spec, self.home.manifest().genesis_time, self.chains, across)
 
     def digest(self) -> str:
         """Return a hash over the tips of all chains; a tip's hash covers every block before it, and events follow from blocks."""

@@ -6,6 +6,7 @@ the image that storage kept.
 
 import hashlib
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +22,7 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND, ChainId
 from meshsec_core.replica.generations import compare, cross_over, marks_above
 from meshsec_core.replica.storage import MemoryStorage
+from meshsec_core.runtime.law import Law
 from meshsec_node.views import txs
 from meshsec_node.views.local import LocalTransport
 from meshsec_relayer.courier import Courier
@@ -66,6 +68,8 @@ class SimWorld(World):
     ) -> None:
         super().__init__(topology(mesh) if isinstance(mesh, str) else mesh)
         self.seed = seed
+        self.on_block: list[Callable[[], None]] = []
+        """Called after every block of the mesh; whatever they raise ends what was being done."""
         self.now = GENESIS_TIME if start is None else start.now
         self.nodes: dict[str, SimChain] = {}
         for spec in self.spec.chains:
@@ -98,6 +102,8 @@ class SimWorld(World):
                 for side in (node, *node.branches.values()):
                     side.make_block(self.now)
             self._tell()
+            for look in self.on_block:
+                look()
 
     def _tell(self) -> None:
         """Tell all chains what one has signed again since a revert, so that they believe in it again."""
@@ -268,13 +274,13 @@ class SimWorld(World):
                     node.submit(raw)
         return generation
 
-    def check_laws(self) -> None:
-        """Check every law of every chain's modules, and every law across chains."""
+    def check_laws(self, across: Callable[[Law], bool] = lambda _: True) -> None:
+        """Check every law of every chain's modules, and those across chains that are chosen."""
         views = {}
         for name, node in self.nodes.items():
             node.replica.app.check_laws()
             views[ChainId(self.chains[name].names.chain_id)] = node.replica.view()
-        for law in laws_across(self.spec):
+        for law in filter(across, laws_across(self.spec)):
             law.check(views)
 
     def digest(self) -> str:
