@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from meshsec import mesh
     from meshsec.machine.machine import MeshMachine
+    from meshsec.scenario.scenario import Scenario
     from meshsec.world.process import ProcessWorld
     from meshsec.world.sim import SimWorld
     from meshsec_sdk.client import Client
 
-__all__ = ["Client", "MeshMachine", "ProcessWorld", "SimWorld", "mesh"]
+__all__ = ["Client", "MeshMachine", "ProcessWorld", "Scenario", "SimWorld", "mesh"]
 
 _HOMES = {
     "SimWorld": "meshsec.world.sim",
     "ProcessWorld": "meshsec.world.process",
     "Client": "meshsec_sdk.client",
     "MeshMachine": "meshsec.machine.machine",
+    "Scenario": "meshsec.scenario.scenario",
 }
 
 

@@ -34,7 +34,12 @@ def trail(world: World, since: dict[str, int]) -> list[str]:
     blocks.sort(key=lambda block: (int(block[1]["time"]), block[0].name))
     events = [(chain, block["height"], event) for chain, block in blocks for event in block["events"]]
     told = [_line(chain, height, event) for chain, height, event in events if event["type"] not in QUIET]
-    return ["last events", *(told[-LAST_EVENTS:] or ["  none"]), "packets touched", *(_packets(events) or ["  none"])]
+    return [
+        "last events",
+        *(told[-LAST_EVENTS:] or ["  none"]),
+        "packets touched",
+        *(f"  {line}" for line in packets_of(events) or ["none"]),
+    ]
 
 
 def _blocks(chain: Chain, since: int) -> Iterator[tuple[Chain, Any]]:
@@ -55,14 +60,15 @@ def _short(value: str) -> str:
     return value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…"
 
 
-def _packets(events: list[tuple[Chain, str, Any]]) -> list[str]:
+def packets_of(events: list[tuple[Chain, str, Any]]) -> list[str]:
+    """Return a line for every packet that events (chain, height, event) speak of, with what has happened to it."""
     packets: dict[str, list[str]] = {}
     others: dict[tuple[str, str, str], str] = {}
     for chain, height, event in events:
         if event["type"] in LEGS:
             name = _packet(chain, event["type"], event["attributes"], others)
             packets.setdefault(name, []).append(f"{LEGS[event['type']]} {chain.name}/{height}")
-    return [f"  {name} {', '.join(legs)}" for name, legs in packets.items()]
+    return [f"{name} {', '.join(legs)}" for name, legs in packets.items()]
 
 
 def _packet(chain: Chain, kind: str, said: dict[str, str], others: dict[tuple[str, str, str], str]) -> str:
