@@ -24,7 +24,6 @@ from meshsec_core.replica.replica import Replica
 from meshsec_core.runtime.module import Module, Msg
 from meshsec_core.runtime.tx import make_tx
 from meshsec_core.security.model import SecurityModel
-from meshsec_core.security.models import MODELS
 from meshsec_node.views.local import LocalTransport
 from meshsec_relayer.config import ChainConfig, ChannelConfig, PathConfig, RelayerConfig
 from meshsec_relayer.courier import Courier
@@ -33,6 +32,7 @@ from meshsec_relayer.engine.boundary import Answer, Ask, Event, Log, Save
 from meshsec_relayer.store import MemoryStore
 from meshsec_sdk import names
 from meshsec_sdk.mesh_file import GENESIS_TIME, consensus_keys, genesis_of, topology
+from meshsec_sdk.models import load_models
 
 TRANSFER = ChannelConfig(proposer="a", port=PORT, counterparty_port=PORT, version=VERSION)
 
@@ -42,6 +42,8 @@ MESH = (
     ChannelConfig(proposer="b", port="mesh-consumer", counterparty_port="mesh-provider"),
 )
 """A transfer channel, and a link in both directions."""
+
+BUILT_IN = ("mesh", "none")
 
 PROBE_MODEL = SecurityModel("probe", "a test application", PROBE, Module("probe/nothing"))
 
@@ -59,7 +61,7 @@ class ProbedChain(SimChain):
     """A simulated chain that also runs the test application `probe`."""
 
     def _open(self) -> Replica:
-        models = {PROBE_MODEL.name: PROBE_MODEL, **MODELS}
+        models = {PROBE_MODEL.name: PROBE_MODEL, **load_models(BUILT_IN)}
         return Replica.open(self._genesis, consensus_keys(self.spec), self.storage, verify=MemoVerifier(), models=models)
 
 
@@ -93,7 +95,7 @@ class Pair:
     def __init__(
         self, channels: tuple[ChannelConfig, ...] = (TRANSFER,), *, mesh: bool = False, chains: str = "pair", **config: Any
     ) -> None:
-        chosen = {PROBE_MODEL.name: PROBE_MODEL, **(MODELS if mesh else {})}
+        chosen = {PROBE_MODEL.name: PROBE_MODEL, **(load_models(BUILT_IN) if mesh else {})}
         self.mesh = topology(chains)
         self.now = GENESIS_TIME
         self.requests: list[tuple[str, str]] = []

@@ -18,8 +18,9 @@ from meshsec_core.kernel.crypto import PrivateKey
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import ONE_E18, Address, Denom
 from meshsec_core.runtime.genesis import Genesis, GenesisValidator
+from meshsec_core.security.model import CONSUMER_SIDE, PROVIDER_SIDE, Offer
 from meshsec_sdk import names
-from meshsec_sdk.models import load_models
+from meshsec_sdk.models import load_model, load_models
 from meshsec_sdk.names import ChainName
 from meshsec_sdk.packet_filter import PacketFilter
 
@@ -288,18 +289,21 @@ def _models(mesh: MeshSpec, chain: ChainSpec) -> list[str]:
 
 
 def _sections(mesh: MeshSpec, chain: ChainSpec) -> dict[str, dict[str, Any]]:
-    """Return the module sections of a chain, spelled as JSON: its parameters, and whom it may borrow from on which terms."""
-    sections = {module: dict(section) for module, section in chain.params.items()}
+    """Return the module sections of a chain, spelled as JSON: its parameters, and what its links add to those of their models."""
+    sections: dict[str, Any] = {module: dict(section) for module, section in chain.params.items()}
     if "prices" in sections:
         sections["prices"]["makers"] = _makers(chain)
     for link in mesh.links:
-        if link.consumer == chain.name and link.model == MODEL:
-            admitted = sections.setdefault("mesh/consumer", {}).setdefault("links", {})
-            terms: dict[str, Any] = {"max_cap": link.max_cap, "price_e18": link.price_e18, "discount_bps": link.discount_bps}
-            if link.feed is not None:
-                terms["feed"] = _feed(mesh, link.feed)
-            provider = mesh.chain(link.provider).names.chain_id
-            admitted[provider] = {**terms, **admitted.get(provider, {})}
+        provider, consumer = mesh.chain(link.provider).names.chain_id, mesh.chain(link.consumer).names.chain_id
+        feed = None if link.feed is None else _feed(mesh, link.feed)
+        offer = Offer(provider, consumer, link.max_cap, link.price_e18, link.discount_bps, feed)
+        added = load_model(link.model).sections(offer)
+        for name, side, section in (
+            (link.provider, PROVIDER_SIDE, added.provider),
+            (link.consumer, CONSUMER_SIDE, added.consumer),
+        ):
+            if name == chain.name and section:
+                sections = _under(sections, {f"{link.model}/{side}": section})
     plain: dict[str, dict[str, Any]] = codec.plain(sections)
     return plain
 
@@ -308,3 +312,12 @@ def _feed(mesh: MeshSpec, feed: FeedSpec) -> dict[str, Any]:
     """Spell where a price comes from: the chain is named, since nobody knows what channels will be called."""
     market = mesh.chain(feed.market).names.chain_id
     return {"channel": "", "base": feed.base, "quote": feed.quote, "market": market, **feed.terms}
+
+
+def _under(said: dict[str, Any], added: dict[str, Any]) -> dict[str, Any]:
+    """Join mappings at every level; what is said goes before what is added."""
+    joined = {**added, **said}
+    for key, value in added.items():
+        if isinstance(value, dict) and isinstance(said.get(key), dict):
+            joined[key] = _under(said[key], value)
+    return joined

@@ -1,6 +1,6 @@
 """The mesh file: a mesh in YAML, read with the place of every mistake, and written by `meshsec init`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from meshsec_core.kernel.types import ONE_BPS, ONE_E18, Denom
 from meshsec_sdk import mesh_file, names
 from meshsec_sdk.located import BAD_VALUE, Located, parse, read
 from meshsec_sdk.mesh_file import FEED_PORT, ChainSpec, ChannelSpec, FeedSpec, LinkSpec, MeshSpec, ValidatorSpec
+from meshsec_sdk.models import load_models, model_names
 from meshsec_sdk.names import ChainName
 from meshsec_sdk.packet_filter import PacketFilter, Pattern
 
@@ -93,7 +94,7 @@ def _chain(name: str, entry: Located) -> ChainSpec:
 
 def _params(entry: Located) -> dict[str, dict[str, Any]]:
     """Read the sections of a chain's modules, each against what its module knows."""
-    known = _sections()
+    known = _sections(entry.entries())
     params: dict[str, dict[str, Any]] = {}
     for module, section in entry.fields(known).items():
         params[module] = {name: value.plain() for name, value in section.fields(known[module].__struct_fields__).items()}
@@ -104,16 +105,16 @@ def _params(entry: Located) -> dict[str, dict[str, Any]]:
     return params
 
 
-def _sections() -> dict[str, type[msgspec.Struct]]:
-    """Return what modules take from a genesis document. Loaded only for files that say something about them."""
+def _sections(asked: Iterable[str]) -> dict[str, type[msgspec.Struct]]:
+    """Return what modules take from a genesis document: those of every chain, and those of the models that are spoken of."""
     from meshsec_core.app import MODULES
     from meshsec_core.modules.bank import BankGenesis
     from meshsec_core.modules.staking.module import StakingGenesis
     from meshsec_core.runtime.module import Module
-    from meshsec_core.security.models import MODELS
 
+    models = {mesh_file.MODEL, *(name.partition("/")[0] for name in asked)} & set(model_names())
     modules: list[Module[Any]] = [*MODULES]
-    modules += [module for model in MODELS.values() for module in (model.provider, model.consumer)]
+    modules += [module for model in load_models(sorted(models)).values() for module in (model.provider, model.consumer)]
     taken = {module.name: module.genesis for module in modules if module.genesis is not None}
     return {**taken, "bank": BankGenesis, "staking": StakingGenesis}
 
@@ -151,7 +152,7 @@ def _link(entry: Located, chains: tuple[ChainSpec, ...]) -> LinkSpec:
     return LinkSpec(
         provider=found["provider"].choice(known),
         consumer=consumer.name,
-        model=found["model"].text() if "model" in found else mesh_file.MODEL,
+        model=found["model"].choice(model_names()) if "model" in found else mesh_file.MODEL,
         max_cap=found["max_cap"].amount(consumer.names.denom) if "max_cap" in found else mesh_file.MAX_CAP,
         price_e18=price,
         discount_bps=discount,

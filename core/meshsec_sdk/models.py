@@ -1,30 +1,78 @@
-"""Which shared-security models this installation has: the built-in ones, and those of other distributions.
+"""Which shared-security models this installation has.
 
-Another distribution registers a `SecurityModel` under the entry-point group `meshsec.models`.
+A distribution registers a `SecurityModel` under the entry-point group `meshsec.models`. This one registers `mesh` and `none` in
+the same way. Only models that somebody names are loaded.
 """
 
-from collections.abc import Iterable
-from importlib.metadata import entry_points
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import Distribution, EntryPoint, distributions
 
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.runtime.genesis import UNKNOWN_MODEL
-from meshsec_core.security.model import SecurityModel
-from meshsec_core.security.models import MODELS
+from meshsec_core.security.model import SecurityModel, check
 
 GROUP = "meshsec.models"
 
+AMBIGUOUS_MODEL = "model/ambiguous"
+BROKEN_MODEL = "model/broken"
+
 
 def load_models(names: Iterable[str]) -> dict[str, SecurityModel]:
-    """Return the named models; other distributions are looked at only if a name is not built in.
+    """Return the named models.
 
     Raises:
-        Rejected: `genesis/unknown-model`.
+        Rejected: `genesis/unknown-model`, `model/ambiguous` if two distributions register one name, `model/broken` if a model's
+            file cannot be imported or holds none, `model/bad`.
     """
-    wanted = tuple(names)
-    found = dict(MODELS)
-    if any(name not in found for name in wanted):
-        found.update({entry.name: entry.load() for entry in entry_points(group=GROUP) if entry.name in wanted})
-    for name in wanted:
-        if name not in found:
-            raise Rejected(UNKNOWN_MODEL, model=name[:100], known=", ".join(found))
-    return {name: found[name] for name in wanted}
+    registered = _registered(tuple(sys.path))
+    found = {}
+    for name in names:
+        if name not in registered:
+            hint = "install the package that has it, where this program is installed"
+            raise Rejected(UNKNOWN_MODEL, model=name[:100], known=", ".join(registered), hint=hint)
+        found[name] = _load(registered[name])
+    return found
+
+
+def load_model(name: str) -> SecurityModel:
+    """Return one model; see `load_models`."""
+    return load_models((name,))[name]
+
+
+def model_names() -> list[str]:
+    """Return the names of all models; none is loaded."""
+    return sorted(_registered(tuple(sys.path)))
+
+
+@cache
+def _registered(path: tuple[str, ...]) -> Mapping[str, tuple[EntryPoint, ...]]:
+    """Look through the distributions on a search path."""
+    first: dict[str, Distribution] = {}
+    for distribution in distributions(path=list(path)):
+        first.setdefault(distribution.name, distribution)
+    found: dict[str, tuple[EntryPoint, ...]] = {}
+    for distribution in first.values():
+        for entry in distribution.entry_points.select(group=GROUP):
+            found[entry.name] = (*found.get(entry.name, ()), entry)
+    return found
+
+
+@cache
+def _load(registered: tuple[EntryPoint, ...]) -> SecurityModel:
+    entry, *others = registered
+    if others:
+        owners = ", ".join(other.value for other in registered)
+        raise Rejected(AMBIGUOUS_MODEL, model=entry.name, found=owners, hint="uninstall all but one")
+    try:
+        model = entry.load()
+    except Exception as error:  # whatever a stranger's file raises
+        raise Rejected(
+            BROKEN_MODEL, model=entry.name, entry=entry.value, reason=f"{type(error).__name__}: {error}"[:300]
+        ) from error
+    if not isinstance(model, SecurityModel) or model.name != entry.name:
+        expected = f"a SecurityModel named {entry.name}"
+        raise Rejected(BROKEN_MODEL, model=entry.name, entry=entry.value, reason=f"{entry.value} is not {expected}")
+    check(model)
+    return model

@@ -14,12 +14,19 @@ from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.kernel.types import Address, LinkId, ValidatorId
 from meshsec_core.kernel.wire.ibc import STATE_OPEN
 from meshsec_core.runtime.module import Msg
+from meshsec_core.security.model import CONSUMER_SIDE, PROVIDER_SIDE
 from meshsec_sdk import names
 from meshsec_sdk.names import ChainName
 
 UNKNOWN_LINK = "dev/unknown-link"
 
 _ENDS = "ibc/channelEnds/ports/{}/channels/"
+
+
+def link_port(owner: str) -> str:
+    """Return the port whose channels are a module's links: `mesh-consumer` for `mesh/consumer`, `mesh-provider` for any other."""
+    model, _, rest = owner.partition("/")
+    return f"{model}-{CONSUMER_SIDE if rest.partition('/')[0] == CONSUMER_SIDE else PROVIDER_SIDE}"
 
 
 @cache
@@ -36,21 +43,21 @@ class Aliases:
     mesh: Mapping[str, ChainName]
     """All chains of the mesh by short name."""
 
-    def resolve(self, kind: Any, value: Any, store: Reader, side: str) -> Any:
+    def resolve(self, kind: Any, value: Any, store: Reader, port: str) -> Any:
         """Return what a value stands for in a field of type `kind`; what is no alias is returned as it is.
 
         Args:
             kind: the field's type, as written.
             value: what was given.
             store: state in which links are looked up.
-            side: `provider` or `consumer`: which end of a link is meant when a partner is named.
+            port: of the channels among which a link is looked up when a partner is named; see `link_port`.
 
         Raises:
             Rejected: `names/unknown`, `dev/unknown-link`.
         """
         if isinstance(value, list):
             inner = next(iter(get_args(kind)), None)
-            return [self.resolve(inner, item, store, side) for item in value]
+            return [self.resolve(inner, item, store, port) for item in value]
         if not isinstance(value, str):
             return value
         if kind is Address:
@@ -58,13 +65,13 @@ class Aliases:
         if kind is ValidatorId:
             return self.validator(value)
         if kind is LinkId and not value.startswith("channel-"):
-            return self.link(value, store, side)
+            return self.link(value, store, port)
         return value
 
-    def message(self, spelled: Mapping[str, Any], kind: type[Msg], store: Reader, side: str) -> dict[str, Any]:
+    def message(self, spelled: Mapping[str, Any], kind: type[Msg], store: Reader, port: str) -> dict[str, Any]:
         """Return a message with every alias replaced; see `resolve`."""
         types = field_types(kind)
-        return {name: self.resolve(types.get(name), value, store, side) for name, value in spelled.items()}
+        return {name: self.resolve(types.get(name), value, store, port) for name, value in spelled.items()}
 
     def address(self, text: str) -> str:
         """Return the address behind a name here, or behind `juno/alice` on another chain; other texts are left as they are."""
@@ -84,14 +91,13 @@ class Aliases:
             return text
         return names.validator_id(self.mesh[name] if slash else self.chain, validator)
 
-    def link(self, partner: str, store: Reader, side: str) -> str:
-        """Return the open channel of the model `mesh` to a partner chain, named by short name or chain id.
+    def link(self, partner: str, store: Reader, port: str) -> str:
+        """Return the open channel of a model's port to a partner chain, named by short name or chain id.
 
         Raises:
             Rejected: `dev/unknown-link`.
         """
         wanted = (partner, f"{partner}-1")
-        port = f"mesh-{side}"
         prefix = _ENDS.format(port)
         for path, _ in store.scan(prefix):
             channel_id = path.removeprefix(prefix)

@@ -7,9 +7,10 @@ from typing import Literal
 from meshsec_core.ibc import transfer
 from meshsec_core.ibc.connection import ORDERED, UNORDERED
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT
+from meshsec_core.security.model import CONSUMER_SIDE, PROVIDER_SIDE
 from meshsec_relayer.config import ChainConfig, ChannelConfig, PathConfig, RelayerConfig
 from meshsec_sdk.mesh_file import MeshSpec
+from meshsec_sdk.models import load_model
 from meshsec_sdk.packet_filter import PacketFilter
 
 UNKNOWN_RELAYER = "mesh-file/unknown-relayer"
@@ -44,9 +45,11 @@ def relayer_config(mesh: MeshSpec, relayer: str, urls: Mapping[str, str]) -> Rel
 def _path(mesh: MeshSpec, a: str, b: str) -> PathConfig:
     channels = [ChannelConfig(proposer="a", port=transfer.PORT, counterparty_port=transfer.PORT, version=transfer.VERSION)]
     for link in mesh.links:
-        if {link.provider, link.consumer} == {a, b}:
+        model = load_model(link.model)
+        if {link.provider, link.consumer} == {a, b} and model.has_channel:
             side: Literal["a", "b"] = "a" if link.consumer == a else "b"
-            channels.append(ChannelConfig(proposer=side, port=CONSUMER_PORT, counterparty_port=PROVIDER_PORT))
+            ports = model.port(CONSUMER_SIDE), model.port(PROVIDER_SIDE)
+            channels.append(ChannelConfig(proposer=side, port=ports[0], counterparty_port=ports[1]))
     for listed in mesh.opened():
         if {listed.proposer, listed.counterparty} == {a, b} and (listed.port, listed.counterparty_port) != TRANSFER:
             channels.append(

@@ -19,9 +19,9 @@ from meshsec_core.app import MODULES
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.replica.faults import FAULTS, parameters
 from meshsec_core.runtime.module import Module, Msg
-from meshsec_core.security.models import MODELS
 from meshsec_relayer.orders import ORDERS
 from meshsec_sdk.located import suggestion
+from meshsec_sdk.models import load_models, model_names
 from meshsec_sdk.quantities import duration
 
 UNKNOWN_VERB = "verbs/unknown"
@@ -66,10 +66,14 @@ FEE = Param("fee", "amount", "paid to the stakers of the chain", required=False)
 FROM = Param("from", "text", "who signs: `osmosis/alice`, or an actor's name")
 
 
-@cache
 def registry() -> Mapping[str, Verb]:
-    """Return all verbs by full name."""
-    verbs = [*(_message_verb(kind) for kind in _messages()), *ACTIONS]
+    """Return all verbs by full name; those of models too, whoever has installed them."""
+    return _registry(tuple(model_names()))
+
+
+@cache
+def _registry(models: tuple[str, ...]) -> Mapping[str, Verb]:
+    verbs = [*(_message_verb(kind) for kind in _messages(models)), *ACTIONS]
     return {verb.name: verb for verb in verbs}
 
 
@@ -198,8 +202,9 @@ def _value(param: Param, value: Any) -> Any:
     raise Rejected(BAD_VALUE, parameter=param.name, found=text[:100], expected=f"{param.kind}: {param.help}")
 
 
-def _messages() -> list[type[Msg]]:
-    modules: list[Module[Any]] = [*MODULES, *(module for model in MODELS.values() for module in (model.provider, model.consumer))]
+def _messages(names: tuple[str, ...]) -> list[type[Msg]]:
+    models = load_models(names).values()
+    modules: list[Module[Any]] = [*MODULES, *(module for model in models for module in (model.provider, model.consumer))]
     return [kind for module in modules for kind in module.handlers]
 
 

@@ -1,13 +1,20 @@
 """What a shared-security model is: two modules, how it shapes power, its laws across chains, and the measures it answers."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
+from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.store.overlay import Reader
+from meshsec_core.kernel.types import ChainId, ValidatorId
 from meshsec_core.runtime.law import Law
-from meshsec_core.runtime.module import Module, Query
+from meshsec_core.runtime.module import Module, Query, View
+
+BAD_MODEL = "model/bad"
 
 Powers = tuple[tuple[bytes, int], ...]
 """(consensus public key, power), in the order of the validator set."""
@@ -15,7 +22,40 @@ Powers = tuple[tuple[bytes, int], ...]
 ShapePower = Callable[[Reader, Powers], Powers]
 """(state, native powers) -> effective powers. Pure; keys may be added or left out."""
 
+Lent = Mapping[ValidatorId, Mapping[str, int]]
+"""Validator to the power that each link lends it."""
+
 NO_MEASURES: Mapping[str, Query] = MappingProxyType({})
+NOTHING_LENT: Lent = MappingProxyType({})
+
+PROVIDER_SIDE = "provider"
+CONSUMER_SIDE = "consumer"
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """What the description of a mesh says of one link."""
+
+    provider: ChainId
+    consumer: ChainId
+    max_cap: int
+    """Most that the consumer accepts over this link, in base units of its coin."""
+    price_e18: int
+    """Units of the consumer's coin for one unit of the provider's, times 10^18."""
+    discount_bps: int
+    """What the consumer takes off the converted value."""
+    feed: dict[str, Any] | None = None
+    """Where the price comes from, if it follows a market: the market's chain, the pair, and what else the mesh says of it."""
+
+
+class Sections(msgspec.Struct, frozen=True):
+    """What one link adds to the genesis sections of a model's modules; what a chain's `params` say goes before it."""
+
+    provider: dict[str, Any] = {}
+    """For `<model>/provider`, on the chain that lends."""
+    consumer: dict[str, Any] = {}
+    """For `<model>/consumer`, on the chain that borrows."""
 
 
 def unchanged(store: Reader, powers: Powers) -> Powers:  # noqa: ARG001
@@ -28,21 +68,66 @@ def idle(store: Reader) -> bool:  # noqa: ARG001
     return False
 
 
+def no_sections(offer: Offer) -> Sections:  # noqa: ARG001
+    """Write nothing into a genesis document: for models whose links need no leave."""
+    return Sections()
+
+
+def nothing_lent(view: View) -> Lent:  # noqa: ARG001
+    """Tell that no power is lent."""
+    return NOTHING_LENT
+
+
 @dataclass(frozen=True, slots=True)
 class SecurityModel:
     """A plug-in: how chains lend each other security. A frozen value built once at the end of the model's file."""
 
     name: str
-    """Key in the genesis document; prefix of the model's ports and stores."""
+    """Key in the genesis document; prefix of the model's modules, messages, ports and stores."""
     source: str
     """The specification it follows."""
     provider: Module[Any]
-    """Runs on the chain that lends security."""
+    """`<name>/provider` runs on the chain that lends security."""
     consumer: Module[Any]
-    """Runs on the chain that borrows it. One chain may be both."""
+    """`<name>/consumer` runs on the chain that borrows it. One chain may be both."""
     shape_power: ShapePower = unchanged
     laws: tuple[Law, ...] = ()
     measures: Mapping[str, Query] = field(default_factory=lambda: NO_MEASURES)
     """Read-only figures by which models are compared; the arguments are those of queries."""
     has_work: Callable[[Reader], bool] = idle
     """Whether the state waits for another block: an epoch is due, or something must still be told to a partner."""
+    sections: Callable[[Offer], Sections] = no_sections
+    """What a link of the mesh becomes in the genesis documents of its two chains."""
+    lent: Callable[[View], Lent] = nothing_lent
+    """Which part of the validators' powers comes from elsewhere; for those who look, and not for consensus."""
+
+    def port(self, side: str) -> str:
+        """Return the port that the model's channel has on its `provider` or `consumer` side."""
+        return f"{self.name}-{side}"
+
+    @property
+    def has_channel(self) -> bool:
+        """Whether the two sides speak to each other. The consumer proposes the channel."""
+        return self.port(PROVIDER_SIDE) in self.provider.ports and self.port(CONSUMER_SIDE) in self.consumer.ports
+
+
+def check(model: SecurityModel) -> None:
+    """Refuse a model that would reach into what is not its own: everything it brings carries its name.
+
+    Raises:
+        Rejected: `model/bad` with what is wrong.
+    """
+    name = model.name
+    if _NAME.fullmatch(name) is None:
+        raise Rejected(BAD_MODEL, model=name[:100], found=name[:100], expected="a name: lower-case letters, digits and dashes")
+    for side, module in ((PROVIDER_SIDE, model.provider), (CONSUMER_SIDE, model.consumer)):
+        if module.name != f"{name}/{side}":
+            raise Rejected(BAD_MODEL, model=name, found=module.name[:100], expected=f"a module named {name}/{side}")
+        tags = [str(kind.__struct_config__.tag) for kind in module.handlers]
+        for found, expected in (
+            *((tag, f"{name}/") for tag in tags),
+            *((f"{port}-", f"{name}-") for port in module.ports),
+            *((f"{store}-", f"{name}-") for store in module.stores),
+        ):
+            if not found.startswith(expected):
+                raise Rejected(BAD_MODEL, model=name, found=found.rstrip("-")[:100], expected=f"a name that begins with {name}")

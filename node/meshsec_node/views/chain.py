@@ -5,16 +5,14 @@ from typing import Any
 
 from meshsec_core.app import Receipt, Results
 from meshsec_core.consensus.validators import ValidatorSet
-from meshsec_core.kernel.crypto import module_account
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import LinkId, ValidatorId
+from meshsec_core.kernel.types import ValidatorId
 from meshsec_core.kernel.wire.hashes import header_hash
 from meshsec_core.kernel.wire.proto import encode
 from meshsec_core.kernel.wire.tendermint import BlockId, Commit, Header, encode_evidence
 from meshsec_core.modules.staking import state as staking
 from meshsec_core.modules.staking.history import UPDATE_DELAY
 from meshsec_core.runtime.module import Event, View
-from meshsec_core.security.mesh.consumer.state import LINKS, stake_account
 from meshsec_node.version import VERSION
 from meshsec_node.views.routes import Node, Reply, Request
 
@@ -120,7 +118,8 @@ def validators(node: Node, request: Request) -> Reply:
     found = node.replica.validators_at(height)
     if found is None:
         raise Rejected(NO_VALIDATORS, height=height, latest=node.replica.height)
-    rows = _members(found, _state_behind(node, height), node.replica.view())
+    decided = _state_behind(node, height)
+    rows = _members(found, None if decided is None else lent_powers(node, decided), node.replica.view())
     return Reply(
         {
             "height": height,
@@ -141,9 +140,8 @@ def _state_behind(node: Node, height: int) -> View | None:
         return None
 
 
-def _members(found: ValidatorSet, decided: View | None, latest: View) -> list[dict[str, Any]]:
+def _members(found: ValidatorSet, virtual: dict[ValidatorId, dict[str, int]] | None, latest: View) -> list[dict[str, Any]]:
     """Spell a set; which part of a power is lent is known only while the state that decided it is kept."""
-    virtual = None if decided is None else virtual_powers(decided)
     rows: list[dict[str, Any]] = []
     for member in found.validators:
         operator = staking.by_consensus_address(latest.store, member.address)
@@ -163,14 +161,12 @@ def _members(found: ValidatorSet, decided: View | None, latest: View) -> list[di
     return rows
 
 
-def virtual_powers(view: View) -> dict[ValidatorId, dict[str, int]]:
-    """Return, per validator, the power that each open link lends it now."""
+def lent_powers(node: Node, view: View) -> dict[ValidatorId, dict[str, int]]:
+    """Return, per validator, the power that each link lends it in a state, under whatever model."""
     found: dict[ValidatorId, dict[str, int]] = {}
-    params = staking.params(view.store)
-    for (link,), _ in LINKS.items(view.store):
-        delegator = module_account(view.machine.prefix, stake_account(LinkId(link)))
-        for validator, tokens in staking.delegations_of(view.store, delegator).items():
-            found.setdefault(validator, {})[link] = staking.power(tokens, params)
+    for model in node.replica.app.models:
+        for validator, links in model.lent(view).items():
+            found.setdefault(validator, {}).update(links)
     return found
 
 

@@ -12,6 +12,7 @@ from meshsec_core.kernel.store.state import UNKNOWN_STORE
 from meshsec_core.kernel.types import Address, LinkId, ValidatorId
 from meshsec_core.modules import auth, bank
 from meshsec_core.runtime.module import UNKNOWN_QUERY, Query, View
+from meshsec_node.aliases import link_port
 from meshsec_node.views.routes import Node, Reply, Request
 from meshsec_sdk.problems import BAD_PARAMETER, MISSING_PARAMETER, UNKNOWN_PARAMETER, read_body
 
@@ -192,8 +193,7 @@ def _read(node: Node, view: View, query_name: str, key: str, kind: Any, text: st
         return request.number(key, 0)
     if kind is bool:
         return request.flag(key)
-    side = "consumer" if query_name.endswith("/consumer") or "/consumer/" in query_name else "provider"
-    return node.aliases.resolve(_BY_NAME.get(key, kind) if kind is str else kind, text, view.store, side)
+    return node.aliases.resolve(_BY_NAME.get(key, kind) if kind is str else kind, text, view.store, link_port(query_name))
 
 
 def _readable(raw: bytes | None) -> Any:

@@ -16,6 +16,7 @@ from meshsec_core.kernel.types import Address
 from meshsec_core.modules.gov.module import Submit
 from meshsec_core.runtime.module import Machine, Msg
 from meshsec_core.runtime.tx import MAX_BYTES, TOO_LARGE, Tx, make_tx, read_msg
+from meshsec_node.aliases import link_port
 from meshsec_node.views.chain import receipt_fields
 from meshsec_node.views.routes import Node, Reply, Request
 from meshsec_sdk import names
@@ -131,13 +132,12 @@ def read_msgs(node: Node, order: Order) -> tuple[Msg, ...]:
 def _meaning(node: Node, spelled: dict[str, Any], store: Reader) -> dict[str, Any]:
     machine = node.replica.machine
     kind = machine.messages.get(str(spelled.get("@type")))
-    return spelled if kind is None else node.aliases.message(spelled, kind, store, side_of(machine, kind))
+    return spelled if kind is None else node.aliases.message(spelled, kind, store, link_port(owner_of(machine, kind)))
 
 
-def side_of(machine: Machine, kind: type[Msg]) -> str:
-    """Return which end of a link a message speaks of: the one that its module runs."""
-    owner = next(module.name for module in machine.modules if kind in module.handlers)
-    return "consumer" if owner.endswith("/consumer") else "provider"
+def owner_of(machine: Machine, kind: type[Msg]) -> str:
+    """Return the module that handles a message."""
+    return next(module.name for module in machine.modules if kind in module.handlers)
 
 
 def put(node: Node, raw: bytes) -> bytes:

@@ -7,11 +7,12 @@ import msgspec
 from meshsec.gateway.gateway import Gateway
 from meshsec_core.kernel.crypto import PrivateKey, account, address_of
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT
+from meshsec_core.security.model import CONSUMER_SIDE, PROVIDER_SIDE
 from meshsec_relayer.engine.boundary import PathImage
 from meshsec_relayer.engine.reports import StatusReport
 from meshsec_sdk import names
 from meshsec_sdk.mesh_file import ChainSpec, LinkSpec, MeshSpec
+from meshsec_sdk.models import load_model
 
 DERIVATION = "the 32-byte seed of an ed25519 key is sha256('meshsec development key, never use with real money/' + path)"
 
@@ -171,12 +172,12 @@ def _validator(chain: ChainSpec, name: str, tokens: int) -> ListedValidator:
 
 
 def _link(link: LinkSpec, paths: tuple[ListedPath, ...]) -> ListedLink:
-    ends = ("", "")
+    ends, model = ("", ""), load_model(link.model)
     for path in paths:
         for channel in path.open.channels:
-            if (path.a, path.b) == (link.provider, link.consumer) and channel.port_a == PROVIDER_PORT:
+            if (path.a, path.b) == (link.provider, link.consumer) and channel.port_a == model.port(PROVIDER_SIDE):
                 ends = (channel.channel_a, channel.channel_b)
-            if (path.a, path.b) == (link.consumer, link.provider) and channel.port_a == CONSUMER_PORT:
+            if (path.a, path.b) == (link.consumer, link.provider) and channel.port_a == model.port(CONSUMER_SIDE):
                 ends = (channel.channel_b, channel.channel_a)
     return ListedLink(link.provider, link.consumer, link.model, link.max_cap, link.price_e18, link.discount_bps, ends[0], ends[1])
 

@@ -170,6 +170,17 @@ def backing(view: View) -> Iterator[Backed]:
         yield Backed(record.operator, bonded, record.tokens, record.tokens - sum(held.values()), held)
 
 
+def lent_powers(view: View) -> dict[ValidatorId, dict[str, int]]:
+    """Return, per validator, the power that each link lends it now."""
+    found: dict[ValidatorId, dict[str, int]] = {}
+    params = staking.params(view.store)
+    for (link,), _ in LINKS.items(view.store):
+        delegator = module_account(view.machine.prefix, stake_account(LinkId(link)))
+        for validator, tokens in staking.delegations_of(view.store, delegator).items():
+            found.setdefault(validator, {})[link] = staking.power(tokens, params)
+    return found
+
+
 def query_bonded(view: View) -> Bonded:
     """Show how much of the bonded tokens is native and how much is lent by others."""
     native = native_bonded(view.store, view.machine.prefix)
