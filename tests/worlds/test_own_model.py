@@ -1,0 +1,80 @@
+"""A security model of another distribution runs in the simulation and is known to every face; nothing of it lies in our tree."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from architecture import ROOT
+from distributions import install
+from meshsec import verbs
+from meshsec.scenario.document import read
+from meshsec.scenario.run import play
+from meshsec.world.laws import laws_across
+from meshsec.world.sim import SimWorld
+from meshsec_core.kernel.errors import InvariantViolated, Rejected
+from meshsec_sdk.mesh_file import topology
+from meshsec_sdk.mesh_yaml import load
+
+EXAMPLE = ROOT / "examples" / "surety"
+
+
+@pytest.fixture(autouse=True)
+def surety(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = {"surety.py": (EXAMPLE / "surety.py").read_text()}
+    install(tmp_path, monkeypatch, "meshsec-surety", source, surety="surety:SURETY")
+
+
+def test_its_story_is_told_as_ours_are() -> None:
+    story = read(EXAMPLE / "betrayal.yaml")
+    with SimWorld(story.mesh, seed=story.seed) as world:
+        outcome = play(story, world, lambda _: None)
+    assert outcome.passed, outcome.steps[-1]
+
+
+def test_whoever_breaks_its_laws_is_found_when_the_world_settles() -> None:
+    world = SimWorld(load(str(EXAMPLE / "mesh.yaml")))
+    pledge = {"@type": "surety/Pledge", "consumer": "juno", "validator": "juno/val-0", "amount": "1000"}
+    world.osmosis.send("alice", pledge)
+    assert "both ends agree" in [law.name for law in laws_across(world.spec)]
+    with pytest.raises(InvariantViolated):
+        world.check_laws()
+    world.settle()
+    assert world.osmosis.query("surety/measures", "at-stake", consumer="juno", validator="juno/val-0") == {
+        "standing": "1000",
+        "loss": "100",
+    }
+
+
+def test_a_link_of_it_and_a_link_of_ours_add_up_in_one_validator_set(tmp_path: Path) -> None:
+    text = (EXAMPLE / "mesh.yaml").read_text() + "  - {provider: osmosis, consumer: juno}\n"
+    (tmp_path / "both.yaml").write_text(text)
+    world = SimWorld(load(str(tmp_path / "both.yaml")))
+    world.osmosis.send("alice", {"@type": "surety/Pledge", "consumer": "juno", "validator": "juno/val-0", "amount": "1000"})
+    world.osmosis.send("alice", {"@type": "mesh/Bond", "amount": "300"})
+    world.osmosis.send("alice", {"@type": "mesh/StakeRemote", "consumer": "juno", "validator": "juno/val-0", "amount": "300"})
+    world.settle()
+    found = world.juno.find_validator("val-0")
+    assert (found["native"], sorted(found["virtual"].values()), found["power"]) == ("100000000", ["300", "450"], "100000750")
+
+
+def test_meshes_that_do_not_use_it_are_the_same_to_the_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    def digest() -> str:
+        world = SimWorld(topology("pair"), seed=3)
+        world.osmosis.send("alice", {"@type": "mesh/Bond", "amount": "300"})
+        world.settle()
+        return world.digest()
+
+    verbs.registry()
+    beside = digest()
+    monkeypatch.undo()
+    assert digest() == beside
+
+
+def test_a_chain_that_lacks_the_model_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = load(str(EXAMPLE / "mesh.yaml"))
+    monkeypatch.undo()
+    with pytest.raises(Rejected) as refusal:
+        SimWorld(spec)
+    assert (refusal.value.code, refusal.value.facts["model"]) == ("genesis/unknown-model", "surety")
+    assert json.dumps(refusal.value.texts)
