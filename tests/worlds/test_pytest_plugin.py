@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -130,7 +131,68 @@ def test_a_marker_that_says_something_else_is_an_error_before_the_test(pytester:
     result.stdout.fnmatch_lines(["*the marker is mesh(topology=*"])
 
 
-def test_a_suite_that_uses_no_mesh_imports_nothing_of_it() -> None:
-    script = "import sys, meshsec.pytest_plugin; print(*sorted(name for name in sys.modules if name.startswith('meshsec')))"
+def test_a_suite_that_uses_no_mesh_imports_nothing_of_it_and_loses_no_time() -> None:
+    script = """
+import sys, time, pytest
+before = set(sys.modules)
+start = time.process_time()
+import meshsec.pytest_plugin
+spent = time.process_time() - start
+print(spent, *sorted(set(sys.modules) - before))
+"""
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert said.stdout.split() == ["meshsec", "meshsec.pytest_plugin"]
+    spent, *imported = said.stdout.split()
+    assert imported == ["meshsec", "meshsec.pytest_plugin"]
+    assert float(spent) < 0.03
+
+
+TWO = """
+import pytest
+
+@pytest.mark.mesh(seed=4)
+def test_two(mesh_factory):
+    here, there = mesh_factory(), mesh_factory("triangle")
+    here.osmosis.send("alice", {"@type": "mesh/Bond", "amount": "100"})
+    there.settle()
+    assert here.osmosis.user("alice").balance() == there.osmosis.user("alice").balance()
+"""
+
+
+def test_a_failure_between_two_meshes_tells_of_both(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_two=TWO)
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["pair, sim, seed 4; *", "last events", "triangle, sim, seed 4; *", "last events"])
+
+
+MANY = """
+import pytest
+
+KINDS = ["sim", "local"]
+
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("kind", KINDS)
+def test_alone(mesh_factory, kind, turn, tmp_path_factory):
+    world = mesh_factory("pair", world=kind)
+    alice = world.osmosis.user("alice")
+    assert alice.balance() == 1_000_000_000
+    world.osmosis.send("alice", {"@type": "mesh/Bond", "amount": "100"})
+    world.settle()
+    assert alice.balance() == 999_999_900
+    if kind == "local":
+        seen = tmp_path_factory.getbasetemp().parent / "homes"
+        with seen.open("a") as file:
+            print(world.home.path, world.home.running().endpoints.gateway, file=file)
+"""
+
+
+@pytest.mark.slow
+def test_workers_side_by_side_share_no_mesh_port_or_directory_and_leave_none_behind(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_many=MANY)
+    result = pytester.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider", "--basetemp", str(pytester.path / "tmp"))
+    result.assert_outcomes(passed=8)
+    rows = [line.split() for line in (pytester.path / "tmp" / "homes").read_text().splitlines()]
+    assert len(rows) == 4
+    homes = {home for home, _ in rows}
+    assert len(homes) == len({gateway for _, gateway in rows}) <= 2
+    assert not any(Path(home).exists() for home in homes)

@@ -15,7 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from meshsec.world.base import World
-    from meshsec.world.shelf import Shelf
+    from meshsec.world.shelf import Shelf, Stock
     from meshsec_sdk.mesh_file import MeshSpec
 
 DEFAULTS: dict[str, object] = {"topology": "pair", "world": "sim", "seed": 0}
@@ -25,6 +25,10 @@ MARKER = (
 )
 
 
+MOST_TOLD = 2
+"""Worlds of a failed test that are told about, the youngest."""
+
+
 class MeshFactory(Protocol):
     """Makes connected worlds; what is left out is as the test's marker says."""
 
@@ -32,7 +36,8 @@ class MeshFactory(Protocol):
         """Return a world that no other test sees; it ends with the test."""
 
 
-_SHELF = pytest.StashKey["Shelf"]()
+_SHELF: "pytest.StashKey[Shelf]" = pytest.StashKey()
+_STOCK: "pytest.StashKey[Stock]" = pytest.StashKey()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,13 +45,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what tests have shared."""
+    stock = config.stash.get(_STOCK, None)
+    if stock is not None:
+        stock.close()
+
+
 @pytest.fixture
 def mesh_factory(request: pytest.FixtureRequest) -> Iterator[MeshFactory]:
     """Connected meshes, as many as the test asks for."""
-    from meshsec.world.shelf import Shelf
+    from meshsec.world.shelf import Shelf, Stock
 
     wanted = _wanted(request.node)
-    shelf = request.node.stash[_SHELF] = Shelf()
+    if _STOCK not in request.config.stash:
+        request.config.stash[_STOCK] = Stock()
+    shelf = request.node.stash[_SHELF] = Shelf(request.config.stash[_STOCK])
 
     def make(topology: "str | MeshSpec | None" = None, *, world: str | None = None, seed: int | None = None) -> "World":
         given = {"topology": topology, "world": world, "seed": seed}
@@ -86,12 +100,12 @@ def _wanted(item: pytest.Item) -> dict[str, object]:
 def _tell(item: pytest.Item, shelf: "Shelf") -> Iterator[str]:
     from meshsec.world.trail import trail
 
-    for opened in shelf.opened[-1:]:
+    for opened in shelf.opened[-MOST_TOLD:]:
         heights = ", ".join(f"{chain} was handed out at {height}" for chain, height in opened.heights.items())
         yield f"{opened.label}; {heights}"
         yield from trail(opened.world, opened.heights)
-    if len(shelf.opened) > 1:
-        yield f"this is the last of {len(shelf.opened)} worlds"
+    if len(shelf.opened) > MOST_TOLD:
+        yield f"these are the last {MOST_TOLD} of {len(shelf.opened)} worlds"
     yield f"repeat with: {_replay(item)}"
 
 

@@ -364,6 +364,11 @@ class ProcessWorld(World):
             digest.update(f"{status['chain_id']} {status['height']} {status['block_hash']} {status['app_hash']}\n".encode())
         return digest.hexdigest()
 
+    @property
+    def is_up(self) -> bool:
+        """Whether what was started for this world still runs."""
+        return self._process is not None and self._process.poll() is None
+
     def close(self) -> None:
         """End what was started for this world."""
         for patient in self._patients:
