@@ -1,5 +1,6 @@
 """A typed client of one chain. Synchronous; runs over HTTP, or over any transport that answers the same paths."""
 
+import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -8,13 +9,21 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from meshsec_core.kernel import codec
+from meshsec_core.kernel.crypto import sha256
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.modules.bank import BALANCES
+from meshsec_core.replica.mempool import KNOWN
 from meshsec_core.runtime.module import Msg
 from meshsec_sdk.errors import OutcomeUnknown, TxRejected
+from meshsec_sdk.light import Anchor, LightClient, Proven, Trust
 from meshsec_sdk.problems import TX_NOT_FOUND
-from meshsec_sdk.transport import HttpTransport, Transport, refusal
+from meshsec_sdk.transport import UNREACHABLE, HttpTransport, Transport, refusal
 
 NO_STREAM = "client/no-stream"
+NO_TRUST = "client/no-trust"
+
+LOOK_SECONDS = 0.05
+"""Between two looks for a receipt."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -93,17 +102,6 @@ class Validator(msgspec.Struct, frozen=True):
     """Power lent, by link."""
 
 
-class Proven(msgspec.Struct, frozen=True):
-    """A value of the state after a height."""
-
-    path: str
-    height: int
-    value: bytes | None
-    proof: bytes | None
-    """Two-level ICS-23 proof against the app hash in the header of `proof_height`."""
-    proof_height: int
-
-
 class Batch(msgspec.Struct, frozen=True):
     """What became of many transactions at the door."""
 
@@ -114,13 +112,15 @@ class Batch(msgspec.Struct, frozen=True):
 class Client:
     """One chain. Use it as a context manager, or close it."""
 
-    def __init__(self, chain: str | Transport) -> None:
+    def __init__(self, chain: str | Transport, trust: Trust | None = None) -> None:
         """Prepare; nothing is sent yet.
 
         Args:
             chain: a URL such as `http://127.0.0.1:26657`, or a transport.
+            trust: what answers are verified by when that is asked for; see `anchor`.
         """
         self.transport: Transport = HttpTransport(chain) if isinstance(chain, str) else chain
+        self._light = None if trust is None else LightClient(self, trust)
 
     # any path
 
@@ -157,10 +157,17 @@ class Client:
         """Return an account, by address or development name."""
         return codec.convert(self.get(f"/v1/accounts/{quote(address, safe='')}"), Account)
 
-    def balance(self, address: str, denom: str | None = None) -> int:
-        """Return what an account holds of a denomination, by default the chain's own, in base units."""
-        held = self.account(address).balances
-        return held.get(self.status().denom if denom is None else denom, 0)
+    def balance(self, address: str, denom: str | None = None, *, verify: bool = False) -> int:
+        """Return what an account holds of a denomination, by default the chain's own, in base units.
+
+        Raises:
+            Rejected: if it is to be verified, as `state`; the account is then named by its address.
+        """
+        coin = self.status().denom if denom is None else denom
+        if verify:
+            found = self.state(BALANCES.key(address, coin), verify=True).value
+            return 0 if found is None else codec.load(found, int)
+        return self.account(address).balances.get(coin, 0)
 
     def validators(self, height: int | None = None) -> tuple[Validator, ...]:
         """Return the set that votes on a height."""
@@ -175,12 +182,28 @@ class Client:
         """Return the answer of a typed query such as `staking/validators` as JSON."""
         return self.get(f"/v1/query/{name}", **parameters)
 
-    def state(self, path: str, height: int | None = None, *, prove: bool = False) -> Proven:
-        """Return the value at a path after a height."""
-        asked: dict[str, str | int] = {"prove": "true"} if prove else {}
+    def state(self, path: str, height: int | None = None, *, prove: bool = False, verify: bool = False) -> Proven:
+        """Return the value at a path after a height; on request with a proof, or only if the proof verifies.
+
+        Raises:
+            Rejected: `client/no-trust` if it is to be verified and the client has nothing to trust; `light/…`, `proof/…` if the
+                node lies.
+        """
+        asked: dict[str, str | int] = {"prove": "true"} if prove or verify else {}
         if height is not None:
             asked["height"] = height
-        return codec.convert(self.get(f"/v1/state/{quote(path)}", **asked), Proven)
+        if verify and self._light is None:
+            raise Rejected(NO_TRUST, path=path[:100], hint="Client(url, trust=Trust(anchor))")
+        found = codec.convert(self.get(f"/v1/state/{quote(path)}", **asked), Proven)
+        if verify and self._light is not None:
+            self._light.check(path, height, found)
+        return found
+
+    def anchor(self, height: int | None = None) -> Anchor:
+        """Return a header as the node tells of it, the last one by default: to be trusted once others have said the same."""
+        status = self.status()
+        number = status.height if height is None else height
+        return Anchor(status.chain_id, number, str(self.block(number)["hash"]))
 
     # transactions
 
@@ -191,16 +214,49 @@ class Client:
             TxRejected: refused at the door.
             OutcomeUnknown: no answer came.
         """
-        return str(self._tell("/v1/txs", raw)["hash"])
+        return str(self._tell("/v1/txs", raw, raw)["hash"])
 
     def include(self, raw: bytes) -> Receipt:
         """Submit a signed transaction and wait for the block; return its receipt, also if it took no effect.
 
         Raises:
             TxRejected: refused at the door.
-            OutcomeUnknown: no answer, or no block in time; ask for the receipt.
+            OutcomeUnknown: no answer, or no block in time; `resolve` finds out.
         """
-        return _included(self._tell("/v1/txs?wait=commit", raw))
+        return _included(self._tell("/v1/txs?wait=commit", raw, raw), raw)
+
+    def resolve(self, unknown: OutcomeUnknown, seconds: float = 60.0) -> Receipt:
+        """Find out what became of a transaction: look for its receipt, and send the same bytes again while there is none.
+
+        A transaction that a chain's process signed is only looked for. May be called again; nothing is ever done twice.
+
+        Raises:
+            TxRejected: it is in no block and is refused now, so that it will be in none: its sequence is used by another.
+            OutcomeUnknown: nobody could tell in so many seconds.
+            ValueError: nothing that was sent names a transaction.
+        """
+        if not unknown.tx_hash:
+            raise ValueError("no transaction was sent, or its hash is not known")
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                found = self.receipt(unknown.tx_hash)
+                if found is not None:
+                    return found
+                if unknown.raw:
+                    return self.include(unknown.raw)
+            except TxRejected as refused:
+                if refused.code != KNOWN:
+                    found = self.receipt(unknown.tx_hash)  # a block may have come between the question and the attempt
+                    if found is None:
+                        raise
+                    return found
+            except (OutcomeUnknown, Rejected) as silence:
+                if isinstance(silence, Rejected) and silence.code != UNREACHABLE:
+                    raise
+            if time.monotonic() > deadline:
+                raise unknown
+            time.sleep(LOOK_SECONDS)
 
     def submit_batch(self, raws: list[bytes]) -> Batch:
         """Submit many signed transactions without waiting."""
@@ -215,11 +271,13 @@ class Client:
         """
         return _included(self._tell("/v1/dev/send", {"from": user, "msgs": [codec.plain(msg) for msg in msgs]}))
 
-    def _tell(self, path: str, body: Any) -> Any:
+    def _tell(self, path: str, body: Any, raw: bytes = b"") -> Any:
         try:
             return self.post(path, body)
         except Rejected as refused:
             raise TxRejected(refused.code, refused.texts) from None
+        except OutcomeUnknown as unknown:
+            raise OutcomeUnknown(str(unknown), raw, sha256(raw).hex() if raw else "") from None
 
     def receipt(self, tx_hash: str) -> Receipt | None:
         """Return the receipt of a transaction, or None while no block includes it."""
@@ -277,7 +335,7 @@ class Client:
         self.close()
 
 
-def _included(answer: Any) -> Receipt:
+def _included(answer: Any, raw: bytes = b"") -> Receipt:
     if "code" not in answer:
-        raise OutcomeUnknown(f"no block has included {answer['hash']} yet")
+        raise OutcomeUnknown(f"no block has included {answer['hash']} yet", raw, str(answer["hash"]))
     return codec.convert(answer, Receipt)

@@ -19,4 +19,11 @@ class TxRejected(Exception):
 
 
 class OutcomeUnknown(Exception):
-    """No answer came: the request may or may not have taken effect. Ask for the receipt before sending it again."""
+    """No answer came: the request may or may not have taken effect. Indefinite: `Client.resolve` finds out."""
+
+    def __init__(self, message: str, raw: bytes = b"", tx_hash: str = "") -> None:
+        super().__init__(message)
+        self.raw = raw
+        """The signed transaction that was sent, if one was. To send the same bytes again is harmless: a sequence counts once."""
+        self.tx_hash = tx_hash
+        """Of the transaction, lower hex; empty if it is not known."""

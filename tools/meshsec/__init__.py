@@ -13,8 +13,22 @@ if TYPE_CHECKING:
     from meshsec.world.process import ProcessWorld
     from meshsec.world.sim import SimWorld
     from meshsec_sdk.client import Client
+    from meshsec_sdk.errors import OutcomeUnknown, TxRejected
+    from meshsec_sdk.light import Trust
+    from meshsec_sdk.wallet import Wallet
 
-__all__ = ["Client", "MeshMachine", "ProcessWorld", "Scenario", "SimWorld", "mesh"]
+__all__ = [
+    "Client",
+    "MeshMachine",
+    "OutcomeUnknown",
+    "ProcessWorld",
+    "Scenario",
+    "SimWorld",
+    "Trust",
+    "TxRejected",
+    "Wallet",
+    "mesh",
+]
 
 _HOMES = {
     "SimWorld": "meshsec.world.sim",
@@ -22,6 +36,10 @@ _HOMES = {
     "Client": "meshsec_sdk.client",
     "MeshMachine": "meshsec.machine.machine",
     "Scenario": "meshsec.scenario.scenario",
+    "OutcomeUnknown": "meshsec_sdk.errors",
+    "Trust": "meshsec_sdk.light",
+    "TxRejected": "meshsec_sdk.errors",
+    "Wallet": "meshsec_sdk.wallet",
 }
 
 

@@ -8,10 +8,10 @@ from meshsec_core.consensus.commits import verify_commit
 from meshsec_core.consensus.validators import ValidatorSet
 from meshsec_core.kernel import codec, crypto
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.merkle import ics23
 from meshsec_core.kernel.wire.proto import decode
 from meshsec_core.kernel.wire.tendermint import SignedHeader
 from meshsec_core.kernel.wire.tendermint import ValidatorSet as WireValidatorSet
+from meshsec_sdk.light import check_proof
 
 OTHER_SET = "proof/other-validators"
 
@@ -31,11 +31,6 @@ def proven(chain: Chain, path: str) -> dict[str, Any]:
     if header.header.validators_hash != voters.hash:
         raise Rejected(OTHER_SET, height=height)
     verify_commit(chain.names.chain_id, voters, header.commit.block_id, height, header.commit, verify=crypto.verify)
-    store, _, key = path.partition("/")
-    proof = codec.convert(found["proof"], bytes)
-    if found["value"] is None:
-        ics23.verify_absence(header.header.app_hash, store, key.encode(), proof)
-    else:
-        value = codec.convert(found["value"], bytes)
-        ics23.verify_value(header.header.app_hash, store, key.encode(), value, proof)
+    value = None if found["value"] is None else codec.convert(found["value"], bytes)
+    check_proof(header.header.app_hash, path, value, codec.convert(found["proof"], bytes))
     return {**found, "verified": True, "signed_by": len([vote for vote in header.commit.signatures if vote.flag == 2])}
