@@ -205,13 +205,17 @@ class Lossy:
     world: World
     requests: int = 0
     answers: int = 0
+    late: bool = False
+    """Blocks come between a question and the next attempt, and not before the question."""
 
     def get(self, path: str) -> tuple[int, Any]:
-        if path.startswith("/v1/txs/"):
+        if path.startswith("/v1/txs/") and not self.late:
             self.world.mine()
         return self.world.osmosis.transport.get(path)
 
     def post(self, path: str, body: Any) -> tuple[int, Any]:
+        if self.late:
+            self.world.mine()
         if self.requests:
             self.requests -= 1
             raise OutcomeUnknown("the request is lost")
@@ -231,6 +235,15 @@ def test_what_was_lost_is_found_out_and_done_once(world: World, requests: int, a
     receipt = client.resolve(unknown.value)
     assert (receipt.code, receipt.hash) == ("", unknown.value.tx_hash)
     assert client.resolve(unknown.value) == receipt
+    assert client.balance("alice") == USER_COINS - 100
+
+
+def test_a_block_that_comes_between_the_question_and_the_next_attempt_makes_it_no_refusal(world: World) -> None:
+    client = Client(Lossy(world, answers=1, late=True))
+    with pytest.raises(OutcomeUnknown) as unknown:
+        Wallet.named(client, "alice").send(mesh.Bond(100))
+    assert client.receipt(unknown.value.tx_hash) is None
+    assert client.resolve(unknown.value).code == ""
     assert client.balance("alice") == USER_COINS - 100
 
 
