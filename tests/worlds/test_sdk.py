@@ -119,7 +119,7 @@ def other_height(path: str, answer: Any) -> Any:
 
 
 def other_path(path: str, answer: Any) -> Any:
-    return {**answer, "path": "bank/supplies/uosmo"} if path.startswith("/v1/state/") else answer
+    return {**answer, "path": "bank/supply/uosmo"} if path.startswith("/v1/state/") else answer
 
 
 def shapeless(path: str, answer: Any) -> Any:
