@@ -46,6 +46,12 @@ def model_names() -> list[str]:
     return sorted(_registered(tuple(sys.path)))
 
 
+def packages_of(name: str) -> list[str]:
+    """Return which distributions register a model, with their versions and where it lies: one, if all is well."""
+    entries = _registered(tuple(sys.path)).get(name, ())
+    return [f"{entry.dist.name} {entry.dist.version}, {entry.value}" if entry.dist else entry.value for entry in entries]
+
+
 @cache
 def _registered(path: tuple[str, ...]) -> Mapping[str, tuple[EntryPoint, ...]]:
     """Look through the distributions on a search path."""

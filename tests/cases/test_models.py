@@ -1,5 +1,6 @@
 """Shared-security models come from whatever is installed, ours among them, and each brings only what carries its name."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from distributions import install
 from meshsec import verbs
+from meshsec.cli.app import main
 from meshsec_core.app import fingerprint
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.runtime.module import Ctx, Module, Msg
@@ -115,6 +117,32 @@ def test_a_model_that_cannot_be_loaded_names_its_package(
         load_model("greeting")
     assert (refusal.value.code, refusal.value.facts["entry"]) == ("model/broken", place)
     assert load_model("mesh") == MESH
+
+
+@pytest.mark.usefixtures("greeting")
+def test_the_command_line_lists_models_their_packages_and_what_is_wrong_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["greeting", "mesh", "none"]
+    assert found["greeting"] == {
+        "packages": ["greetings 1.0, greetings:GREETING"],
+        "source": "a test",
+        "messages": ["greeting/Greet"],
+        "queries": [],
+        "measures": [],
+        "laws": [],
+        "channel": False,
+    }
+    assert "mesh/measures/corruption" in found["mesh"]["measures"]
+    install(tmp_path / "more", monkeypatch, "broken", {"broken_file.py": "1 // 0"}, wrong="broken_file:MODEL")
+    assert main(["models", "--json"]) == 1
+    broken = json.loads(capsys.readouterr().out)["wrong"]
+    assert broken["packages"] == ["broken 1.0, broken_file:MODEL"]
+    assert broken["broken"].startswith("model/broken: ZeroDivisionError")
+    assert main(["tx", "osmosis", "list", "--json"]) == 2  # said, and not passed over
+    assert json.loads(capsys.readouterr().out)["code"] == "model/broken"
 
 
 class Foreign(Msg, frozen=True, tag="bank/Take"):

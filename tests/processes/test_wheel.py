@@ -78,6 +78,8 @@ def test_a_project_of_somebody_else_tests_its_model_with_the_wheel_alone(strange
     assert lines
     assert not [line for line in lines if Path(line).is_relative_to(ROOT)]
 
+    models = json.loads(run(binaries / "meshsec", "models", "--json", at=stranger))
+    assert models["surety"]["measures"] == ["surety/measures/at-stake"]
     messages = json.loads(run(binaries / "meshsec", "tx", "osmosis", "list", "--json", at=stranger))
     assert messages["surety/Pledge"]["help"] == "Stand surety for a validator of another chain."
     told = json.loads(run(binaries / "meshsec", "scenario", "run", "betrayal.yaml", "--json", at=project))

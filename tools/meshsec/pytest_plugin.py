@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEFAULTS: dict[str, object] = {"topology": "pair", "world": "sim", "seed": 0}
 MARKER = (
     'mesh(topology="pair", world="sim", seed=0): which mesh the fixtures mesh_world and mesh_factory give; '
-    'topology: pair, triangle, star:N, full:N or a MeshSpec; world: "sim" or "local"'
+    'topology: pair, triangle, star:N, full:N, a mesh file beside the test, or a MeshSpec; world: "sim" or "local"'
 )
 
 
@@ -65,7 +65,7 @@ def mesh_factory(request: pytest.FixtureRequest) -> Iterator[MeshFactory]:
     def make(topology: "str | MeshSpec | None" = None, *, world: str | None = None, seed: int | None = None) -> "World":
         given = {"topology": topology, "world": world, "seed": seed}
         mesh, kind, number = (wanted[name] if value is None else value for name, value in given.items())
-        return shelf.open(mesh, kind, number)  # type: ignore[arg-type]
+        return shelf.open(_beside(request.node, mesh), kind, number)  # type: ignore[arg-type]
 
     yield make
     shelf.close()
@@ -95,6 +95,11 @@ def _wanted(item: pytest.Item) -> dict[str, object]:
     if marker.args or unknown:
         raise pytest.UsageError(f"{item.nodeid}: the marker is {MARKER.partition(':')[0]}; found {marker.args or unknown}")
     return {**DEFAULTS, **marker.kwargs}
+
+
+def _beside(item: pytest.Item, mesh: object) -> object:
+    """Return a mesh file's path as seen from the test's directory; topologies and descriptions as they are."""
+    return str(item.path.parent / mesh) if isinstance(mesh, str) and mesh.endswith((".yaml", ".yml")) else mesh
 
 
 def _tell(item: pytest.Item, shelf: "Shelf") -> Iterator[str]:

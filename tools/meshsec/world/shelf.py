@@ -13,7 +13,8 @@ from meshsec.world.sim import SimWorld, Snapshot
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_sdk.errors import OutcomeUnknown
-from meshsec_sdk.mesh_file import MeshSpec, topology
+from meshsec_sdk.mesh_file import MeshSpec
+from meshsec_sdk.mesh_yaml import load
 
 if TYPE_CHECKING:
     from meshsec.world.process import ProcessWorld
@@ -99,16 +100,16 @@ class Shelf:
         """Return a connected world of one's own.
 
         Args:
-            mesh: a topology's name, or a description.
+            mesh: a topology's name, the path of a mesh file, or a description.
             kind: `sim` or `local`.
             seed: of the simulation.
 
         Raises:
-            Rejected: `world/unknown-kind`, `mesh-file/unknown-topology`.
+            Rejected: `world/unknown-kind`, `mesh-file/…`, `yaml/…`.
         """
         if kind not in KINDS:
             raise Rejected(UNKNOWN_WORLD, world=str(kind)[:100], known=", ".join(KINDS))
-        spec = topology(mesh) if isinstance(mesh, str) else mesh
+        spec = load(mesh) if isinstance(mesh, str) else mesh
         world = self._stock.simulated(spec, seed) if kind == "sim" else self._stock.processes(spec, seed)
         name = mesh if isinstance(mesh, str) else "+".join(world.chains)
         heights = {chain.name: chain.height for chain in world.chains.values()}
