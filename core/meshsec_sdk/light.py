@@ -18,25 +18,33 @@ from meshsec_core.kernel.merkle import ics23
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.hashes import header_hash
 from meshsec_core.kernel.wire.proto import decode
-from meshsec_core.kernel.wire.tendermint import SignedHeader
+from meshsec_core.kernel.wire.tendermint import FLAG_COMMIT, SignedHeader
 from meshsec_core.kernel.wire.tendermint import ValidatorSet as WireValidatorSet
+from meshsec_core.replica.replica import Replica
+from meshsec_core.replica.storage import MemoryStorage
+from meshsec_core.runtime.genesis import Genesis
+from meshsec_sdk.models import load_models
 
 WRONG_ANCHOR = "light/wrong-anchor"
 BELOW_ANCHOR = "light/below-anchor"
 OTHER_ANSWER = "light/other-answer"
 STALE = "light/stale"
 
+FIRST = 1
+"""The height of the first header."""
 KEPT = 100
 """Verified headers that are remembered, the highest ones; with them what an answer about a little earlier is checked by."""
 
 
 class Anchor(msgspec.Struct, frozen=True):
-    """The one header that is trusted, from wherever: a friend, an explorer, several nodes that agree."""
+    """The one header that is trusted, from wherever: a friend, an explorer, several nodes that agree, or the genesis document."""
 
     chain_id: str
     height: int
-    hash: str
+    hash: str = ""
     """Of the header, lower hex."""
+    validators_hash: str = ""
+    """Of the set that signs it, lower hex, where the header itself is not known."""
 
 
 class Trust(msgspec.Struct, frozen=True):
@@ -79,6 +87,8 @@ class Verified(msgspec.Struct, frozen=True):
     time: int
     app_hash: bytes
     """Root of the state after the height before."""
+    signed_by: int
+    """Validators whose signatures for it came with it."""
     trusted: TrustedState
 
 
@@ -142,8 +152,10 @@ class LightClient:
     def _anchored(self) -> Verified:
         anchor = self._trust.anchor
         shown = self._shown(anchor.height)
-        if header_hash(shown.signed_header.header).hex() != anchor.hash:
-            raise Rejected(WRONG_ANCHOR, height=anchor.height, trusted=anchor.hash)
+        header = shown.signed_header.header
+        wanted, found = anchor.hash or anchor.validators_hash, header_hash(header) if anchor.hash else header.validators_hash
+        if found.hex() != wanted:
+            raise Rejected(WRONG_ANCHOR, height=anchor.height, trusted=wanted)
         verify_whole(shown, anchor.chain_id, crypto.verify)
         return _verified(shown)
 
@@ -166,6 +178,16 @@ class LightClient:
         return ValidatorSet.from_wire(decode(WireValidatorSet, raw))
 
 
+def of_genesis(genesis: Genesis) -> Anchor:
+    """Return what a genesis document says of the first header: who signs it.
+
+    Raises:
+        Rejected: as `Replica.open` for a document that no chain can start from.
+    """
+    begun = Replica.open(genesis, {}, MemoryStorage(), verify=crypto.verify, models=load_models(genesis.models))
+    return Anchor(genesis.chain_id, FIRST, validators_hash=begun.tip.validators.hash.hex())
+
+
 def check_proof(app_hash: bytes, path: str, value: bytes | None, proof: bytes) -> None:
     """Check a two-level proof of what lies at a path of the state, or that nothing does.
 
@@ -180,7 +202,7 @@ def check_proof(app_hash: bytes, path: str, value: bytes | None, proof: bytes) -
 
 
 def _verified(shown: Untrusted) -> Verified:
-    header = shown.signed_header.header
-    return Verified(
-        header.height, header.time, header.app_hash, TrustedState(header.height, header.time, header.next_validators_hash)
-    )
+    header, signatures = shown.signed_header.header, shown.signed_header.commit.signatures
+    signed_by = sum(signature.flag == FLAG_COMMIT for signature in signatures)
+    trusted = TrustedState(header.height, header.time, header.next_validators_hash)
+    return Verified(header.height, header.time, header.app_hash, signed_by, trusted)

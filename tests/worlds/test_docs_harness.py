@@ -7,6 +7,9 @@ import pytest
 
 from architecture import ROOT
 from distributions import install
+from meshsec.scenario.document import read
+from meshsec.scenario.run import play
+from meshsec.world.sim import SimWorld
 
 pytest_plugins = "pytester"
 
@@ -15,7 +18,15 @@ FILES = dict(re.findall(r"<!-- test: (\S+) -->\n```\w+\n(.*?)```", PAGE, flags=r
 
 
 def test_the_page_shows_a_test_a_model_its_mesh_and_its_test() -> None:
-    assert sorted(FILES) == ["mesh.yaml", "softcap.py", "test_first.py", "test_softcap.py"]
+    assert sorted(FILES) == ["first.yaml", "mesh.yaml", "softcap.py", "test_first.py", "test_softcap.py"]
+
+
+def test_the_story_of_the_page_is_told(tmp_path: Path) -> None:
+    (tmp_path / "first.yaml").write_text(FILES["first.yaml"])
+    story = read(tmp_path / "first.yaml")
+    with SimWorld(story.mesh, seed=story.seed) as world:
+        outcome = play(story, world, lambda _: None)
+    assert outcome.passed, outcome.steps[-1]
 
 
 @pytest.mark.slow

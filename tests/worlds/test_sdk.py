@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from meshsec import mesh
+from meshsec.cli.proofs import proven
 from meshsec.world.base import World
 from meshsec.world.chain import Transport
 from meshsec.world.sim import SimWorld
@@ -18,8 +19,8 @@ from meshsec_core.kernel.wire.proto import decode, encode
 from meshsec_core.kernel.wire.tendermint import FLAG_ABSENT, CommitSig, SignedHeader
 from meshsec_sdk.client import Client
 from meshsec_sdk.errors import OutcomeUnknown, TxRejected
-from meshsec_sdk.light import Anchor, Trust
-from meshsec_sdk.mesh_file import USER_COINS
+from meshsec_sdk.light import Anchor, Trust, of_genesis
+from meshsec_sdk.mesh_file import USER_COINS, genesis_of
 from meshsec_sdk.wallet import Wallet
 
 Lie = Callable[[str, Any], Any]
@@ -188,6 +189,23 @@ def test_trust_grows_old_and_a_chain_ahead_of_the_clock_is_not_believed(world: W
     world.advance("11d")
     assert refused(lambda: client.balance(alice(world), "uosmo", verify=True)) == "light/expired"
     assert refused(lambda: early.balance(alice(world), "uosmo", verify=True)) == "light/from-the-future"
+
+
+def test_whoever_knows_the_genesis_needs_no_other_anchor(world: World) -> None:
+    world.mine(5)
+    anchor = of_genesis(genesis_of(world.spec, "osmosis"))
+    assert (anchor.chain_id, anchor.height, anchor.hash) == ("osmosis-1", 1, "")
+    client = Client(world.osmosis.transport, trust=Trust(anchor, now=world.logical_time))
+    assert client.balance(alice(world), verify=True) == USER_COINS
+    foreign = Client(world.osmosis.transport, trust=Trust(replace(anchor, validators_hash="00" * 32), now=world.logical_time))
+    assert refused(lambda: foreign.balance(alice(world), "uosmo", verify=True)) == "light/wrong-anchor"
+
+
+def test_the_command_line_proves_a_value_against_the_genesis_of_the_mesh(world: World) -> None:
+    world.mine(2)
+    found = proven(world.osmosis, balance_path(world))
+    assert (found["verified"], found["signed_by"], found["json"]) == (True, 4, str(USER_COINS))
+    assert proven(world.osmosis, "bank/balances/nobody/uosmo")["value"] is None
 
 
 def test_a_state_before_the_anchor_is_not_vouched_for(world: World) -> None:

@@ -1,36 +1,28 @@
-"""Fetches a value with its proof and verifies it as a stranger would: by the signatures of more than two thirds of the power."""
+"""Fetches a value with its proof and verifies it by a light client that starts from the genesis of the mesh."""
 
 from typing import Any
 from urllib.parse import quote
 
-from meshsec.world.chain import Chain
-from meshsec_core.consensus.commits import verify_commit
-from meshsec_core.consensus.validators import ValidatorSet
-from meshsec_core.kernel import codec, crypto
-from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.wire.proto import decode
-from meshsec_core.kernel.wire.tendermint import SignedHeader
-from meshsec_core.kernel.wire.tendermint import ValidatorSet as WireValidatorSet
-from meshsec_sdk.light import check_proof
+from meshsec.world.chain import FORK, Chain
+from meshsec_core.kernel import codec
+from meshsec_sdk.client import Client
+from meshsec_sdk.light import LightClient, Proven, Trust, of_genesis
+from meshsec_sdk.mesh_file import genesis_of
 
-OTHER_SET = "proof/other-validators"
+FOR_EVER = 2**62
+"""Nanoseconds. Whoever has the directory of a mesh knows its genesis, however long ago that was."""
 
 
 def proven(chain: Chain, path: str) -> dict[str, Any]:
     """Return what the chain answers for a path of its state, once it is verified.
 
     Raises:
-        Rejected: `proof/…`, `consensus/…` if it does not verify; what the chain refuses.
+        Rejected: `proof/…`, `light/…` if it does not verify; what the chain refuses.
     """
+    anchor = of_genesis(genesis_of(chain.world.spec, chain.name.partition(FORK)[0]))
+    trust = Trust(anchor, trusting_period=FOR_EVER, now=chain.world.logical_time)
+    light = LightClient(Client(chain.transport), trust)
     found: dict[str, Any] = chain.get(f"/v1/state/{quote(path)}?prove=true")
-    height = int(found["proof_height"])
-    header = decode(SignedHeader, codec.convert(chain.get(f"/v1/commits/{height}")["proto"], bytes))
-    voters = ValidatorSet.from_wire(
-        decode(WireValidatorSet, codec.convert(chain.get(f"/v1/validators?height={height}")["proto"], bytes))
-    )
-    if header.header.validators_hash != voters.hash:
-        raise Rejected(OTHER_SET, height=height)
-    verify_commit(chain.names.chain_id, voters, header.commit.block_id, height, header.commit, verify=crypto.verify)
-    value = None if found["value"] is None else codec.convert(found["value"], bytes)
-    check_proof(header.header.app_hash, path, value, codec.convert(found["proof"], bytes))
-    return {**found, "verified": True, "signed_by": len([vote for vote in header.commit.signatures if vote.flag == 2])}
+    said = codec.convert(found, Proven)
+    light.check(path, None, said)
+    return {**found, "verified": True, "signed_by": light.header(said.proof_height).signed_by}
