@@ -114,7 +114,7 @@ class Pair:
             self.nodes[chain.name] = ProbedChain(chain, genesis, self.mesh)
         interfaces = {chain.name: ChainConfig("", chain.names.chain_id, chain.names.prefix) for chain in self.mesh.chains}
         paths = tuple(PathConfig(a, b, channels) for a, b in self.mesh.pairs())
-        self.config = RelayerConfig("main", interfaces, paths, **config)
+        self.config = RelayerConfig("main", interfaces, paths, models=("mesh",) if mesh else (), **config)
         self.store = MemoryStore()
         self.courier = self.hire()
         self.mine(2)

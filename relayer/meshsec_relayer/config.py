@@ -72,6 +72,8 @@ class RelayerConfig(Serving, frozen=True, forbid_unknown_fields=True):
     """Ids of all relayers that serve the same paths, this one among them, in the same order for each; none if it is alone."""
     filter: PacketFilter = PacketFilter()
     """Which packets are carried."""
+    models: tuple[str, ...] = ()
+    """Shared-security models whose lenders are told of faults; they are installed where the relayer runs."""
     max_batch_messages: int = 100
     """Most packet messages in one transaction."""
     max_batch_bytes: int = 400_000

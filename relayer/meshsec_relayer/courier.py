@@ -14,6 +14,7 @@ from meshsec_relayer.config import RelayerConfig
 from meshsec_relayer.engine.boundary import Answer, Ask, Command, Event, Log, Poll, Reply, Request, Save
 from meshsec_relayer.engine.engine import Engine
 from meshsec_relayer.store import Store
+from meshsec_sdk.models import load_models
 from meshsec_sdk.names import development_key
 
 STUCK = "relayer/stuck"
@@ -55,7 +56,9 @@ class Courier:
         key: PrivateKey | None = None,
         log: Callable[[Log], None] = lambda _: None,
     ) -> None:
-        self.engine = Engine(config, key or development_key(config.key_path), store.load())
+        self.engine = Engine(
+            config, key or development_key(config.key_path), store.load(), tuple(load_models(config.models).values())
+        )
         self._transports = transports
         self._store = store
         self._log = log

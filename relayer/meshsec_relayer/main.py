@@ -12,6 +12,7 @@ from meshsec_relayer.engine.engine import Engine
 from meshsec_relayer.runner import Runner
 from meshsec_relayer.store import FileStore, MemoryStore, Store
 from meshsec_sdk import logs, names, serving
+from meshsec_sdk.models import load_models
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def run(config: RelayerConfig, listener: socket.socket | None = None) -> int:
         listener: a bound socket to serve on instead of the configuration's host and port.
 
     Raises:
-        Rejected: `process/port-in-use`, or the durable image is refused.
+        Rejected: `process/port-in-use`, `genesis/unknown-model`, or the durable image is refused.
     """
     logs.set_up(config.log_level, process="relayer", relayer=config.id)
     serving.run(config, listener, lambda opened: _serve(config, opened))
@@ -37,5 +38,6 @@ def run(config: RelayerConfig, listener: socket.socket | None = None) -> int:
 
 async def _serve(config: RelayerConfig, listener: socket.socket) -> None:
     store: Store = FileStore(Path(config.store)) if config.store else MemoryStore()
-    runner = Runner(config, Engine(config, names.development_key(config.key_path), store.load()), store)
+    models = tuple(load_models(config.models).values())
+    runner = Runner(config, Engine(config, names.development_key(config.key_path), store.load(), models), store)
     await serving.serve(build_app(runner), listener, runner.stop, runner.run(), chains=", ".join(config.chains))

@@ -46,6 +46,46 @@ def test_whoever_breaks_its_laws_is_found_when_the_world_settles() -> None:
     }
 
 
+ACCUSED = """
+
+class Tell(Msg, frozen=True, tag="surety/Tell"):
+    link: LinkId
+    evidence: bytes
+    header: bytes
+
+
+def hear(ctx: Ctx, msg: Tell) -> None:
+    if CHARGED.has(ctx.store, "told", "once"):
+        raise Rejected("surety/told")
+    CHARGED.put(ctx.store, "told", "once", True)
+    ctx.emit("surety/told", link=msg.link, bytes=len(msg.evidence))
+
+
+from dataclasses import replace
+from meshsec_core.security.model import Accusation
+
+TOLD = replace(
+    SURETY,
+    provider=replace(SURETY.provider, handlers={**SURETY.provider.handlers, Tell: hear}),
+    accusation=Accusation(Tell, frozenset({"surety/told"})),
+)
+"""
+
+
+def test_relayers_tell_its_lender_who_has_signed_twice_in_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = (EXAMPLE / "surety.py").read_text() + ACCUSED
+    monkeypatch.undo()
+    install(tmp_path / "told", monkeypatch, "meshsec-surety", {"surety_told.py": source}, surety="surety_told:TOLD")
+    world = SimWorld(load(str(EXAMPLE / "mesh.yaml")))
+    for name in ("val-0", "val-1"):
+        world.fault("double-sign", f"juno/{name}")
+        world.settle()
+    blocks = [world.osmosis.get(f"/v1/blocks/{height}") for height in range(1, world.osmosis.height + 1)]
+    told = [event for block in blocks for event in block["events"] if event["type"] == "surety/told"]
+    assert len(told) == 1
+    assert int(told[0]["attributes"]["bytes"]) > 100
+
+
 def test_a_link_of_it_and_a_link_of_ours_add_up_in_one_validator_set(tmp_path: Path) -> None:
     text = (EXAMPLE / "mesh.yaml").read_text() + "  - {provider: osmosis, consumer: juno}\n"
     (tmp_path / "both.yaml").write_text(text)

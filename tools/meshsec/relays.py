@@ -39,7 +39,8 @@ def relayer_config(mesh: MeshSpec, relayer: str, urls: Mapping[str, str]) -> Rel
     paths = tuple(_path(mesh, a, b) for a, b in mesh.pairs())
     peers = mesh.relayers if len(mesh.relayers) > 1 else ()
     carried = mesh.filters.get(relayer, PacketFilter())
-    return RelayerConfig(id=relayer, chains=chains, paths=paths, peers=peers, filter=carried)
+    models = tuple(dict.fromkeys(link.model for link in mesh.links))
+    return RelayerConfig(id=relayer, chains=chains, paths=paths, peers=peers, filter=carried, models=models)
 
 
 def _path(mesh: MeshSpec, a: str, b: str) -> PathConfig:

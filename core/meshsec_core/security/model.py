@@ -10,9 +10,9 @@ import msgspec
 
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.store.overlay import Reader
-from meshsec_core.kernel.types import ChainId, ValidatorId
+from meshsec_core.kernel.types import ChainId, LinkId, ValidatorId
 from meshsec_core.runtime.law import Law
-from meshsec_core.runtime.module import Module, Query, View
+from meshsec_core.runtime.module import Module, Msg, Query, View
 
 BAD_MODEL = "model/bad"
 
@@ -58,6 +58,16 @@ class Sections(msgspec.Struct, frozen=True):
     """For `<model>/consumer`, on the chain that borrows."""
 
 
+@dataclass(frozen=True, slots=True)
+class Accusation:
+    """How a lender learns from anybody who has signed twice: relayers carry to it what the borrower's blocks hold."""
+
+    message: Callable[[LinkId, bytes, bytes], Msg]
+    """(link on the lender, evidence as the block holds it, a header of the borrower as its client takes them) -> message."""
+    settled: frozenset[str]
+    """Refusals after which nothing is left to tell."""
+
+
 def unchanged(store: Reader, powers: Powers) -> Powers:  # noqa: ARG001
     """Shape nothing: for models whose power lies in the staking module already."""
     return powers
@@ -100,6 +110,9 @@ class SecurityModel:
     """What a link of the mesh becomes in the genesis documents of its two chains."""
     lent: Callable[[View], Lent] = nothing_lent
     """Which part of the validators' powers comes from elsewhere; for those who look, and not for consensus."""
+
+    accusation: Accusation | None = None
+    """None if the lender takes the borrower's word, or needs none."""
 
     def port(self, side: str) -> str:
         """Return the port that the model's channel has on its `provider` or `consumer` side."""

@@ -12,6 +12,7 @@ import msgspec
 from meshsec_core.kernel.crypto import PrivateKey
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.tendermint import Evidence
+from meshsec_core.security.model import SecurityModel
 from meshsec_relayer.config import ChannelConfig, PathConfig, RelayerConfig, check_image
 from meshsec_relayer.engine.account import Account
 from meshsec_relayer.engine.answers import BlockAnswer
@@ -71,17 +72,21 @@ class Engine:
         config: what to serve.
         key: signs on every chain.
         image: what was durable when the last life ended.
+        models: whose lenders are told of faults.
 
     Raises:
         Rejected: `relayer/store-version`, `relayer/foreign-store` if the image is of other chains.
     """
 
-    def __init__(self, config: RelayerConfig, key: PrivateKey, image: Image | None = None) -> None:
+    def __init__(
+        self, config: RelayerConfig, key: PrivateKey, image: Image | None = None, models: tuple[SecurityModel, ...] = ()
+    ) -> None:
         self.config = config
         self.meters = Meters()
         self.settled: dict[str, tuple[Entry, str]] = {}
         """Id to (packet, how it ended), the latest ones."""
         self._key = key
+        self._models = models
         self._effects: list[Effect] = []
         check_image(image or Image(), config)
         self._begin(image or Image(), Tasks())
@@ -130,7 +135,7 @@ class Engine:
 
     def _watch(self, path: Path, source: Chain, account: Account, patience: int) -> None:
         """Look out for faults of one chain's validators, and for lies about it on the other."""
-        accuser = Accuser(path, source, account, Docket(self.tasks, self.controls, patience))
+        accuser = Accuser(path, source, account, Docket(self.tasks, self.controls, patience), self._models)
         witness = Witness(path, account, Docket(self.tasks, self.controls, patience))
         self.accusers.append(accuser)
         self.witnesses.append(witness)

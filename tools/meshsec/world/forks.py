@@ -74,6 +74,7 @@ def deliver(world: World, branch: Branch, victim: Chain, user: str) -> None:
         chains={name: whole.chains[name] for name in ends},
         paths=tuple(path for path in whole.paths if {path.a, path.b} == set(ends)),
         key=f"user/{user}",
+        models=whole.models,
     )
     courier = Courier(config, {name: end.transport for name, end in ends.items()}, MemoryStore())
     courier.run_until_idle(world.logical_time, world.wait)

@@ -9,8 +9,10 @@ from meshsec_core.security.mesh.consumer.views import lent_powers
 from meshsec_core.security.mesh.laws import LAWS
 from meshsec_core.security.mesh.measures import MEASURES
 from meshsec_core.security.mesh.provider import sweep
+from meshsec_core.security.mesh.provider.evidence import NOBODY_GUILTY, SubmitEvidence
 from meshsec_core.security.mesh.provider.module import PROVIDER
-from meshsec_core.security.model import Offer, Sections, SecurityModel
+from meshsec_core.security.mesh.provider.reports import FAULT_CHARGED
+from meshsec_core.security.model import Accusation, Offer, Sections, SecurityModel
 
 
 def _has_work(store: Reader) -> bool:
@@ -35,5 +37,6 @@ MESH = SecurityModel(
     has_work=_has_work,
     sections=_sections,
     lent=lent_powers,
+    accusation=Accusation(SubmitEvidence, frozenset({FAULT_CHARGED, NOBODY_GUILTY})),
 )
 """Virtual stake is delegated like any other, so power needs no further shaping."""
