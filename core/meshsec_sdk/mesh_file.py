@@ -212,6 +212,8 @@ def check(mesh: MeshSpec) -> None:
         if link.provider == link.consumer or (link.provider, link.consumer, link.model) in seen:
             reason = "a chain cannot secure itself" if link.provider == link.consumer else "the link is listed twice"
             raise Rejected(BAD_LINK, provider=link.provider, consumer=link.consumer, reason=reason)
+        if link.feed is not None and link.model != MODEL:
+            raise Rejected(BAD_LINK, provider=link.provider, consumer=link.consumer, reason=f"only `{MODEL}` follows a market")
         if link.feed is not None and mesh.chain(link.feed.market).name == link.consumer:
             raise Rejected(BAD_LINK, provider=link.provider, consumer=link.consumer, reason="a price feed asks another chain")
         seen.append((link.provider, link.consumer, link.model))

@@ -173,6 +173,15 @@ def test_a_model_that_reaches_into_what_is_not_its_own_is_refused(changes: dict[
     assert refusal.value.code == "model/bad"
 
 
+def test_a_link_of_another_model_follows_no_market() -> None:
+    feed = "{market: juno, base: uosmo, quote: ujuno}"
+    with pytest.raises(Rejected) as refusal:
+        mesh_yaml.loads(
+            f"chains: {{osmosis: {{}}, juno: {{}}}}\nlinks: [{{provider: juno, consumer: osmosis, model: none, feed: {feed}}}]"
+        )
+    assert refusal.value.code == "mesh-file/bad-link"
+
+
 def test_a_link_writes_its_terms_into_the_chains_of_its_model_and_what_params_say_goes_before() -> None:
     offer = Offer("osmosis-1", "juno-1", 7, 10**18, 0)  # type: ignore[arg-type]
     assert MESH.sections(offer) == Sections(
