@@ -119,11 +119,16 @@ class Chronicle:
         for position, (kind, about) in enumerate(said):
             if kind == "staking/slash":
                 cause = self._validator(chain, about["validator"])
-                own = int(about["tokens"]) - sum(self._virtual(said[position + 1 :], about["validator"]))
+                own = (
+                    int(about["tokens"]) + int(about["elsewhere"]) - sum(self._virtual(said[position + 1 :], about["validator"]))
+                )
                 own -= sum(self._local(said[position + 1 :]))
                 yield from self._lost(chain, f"{cause} and its delegators", own, cause)
             elif kind in ("mesh/fault", "mesh/fault-settled"):
                 cause = self.people.name(about["validator"])
+            elif kind == "mesh/correlated-slash":
+                who = f"operator of {self._validator(chain, about['operator'])}"
+                yield from self._lost(chain, who, int(about["amount"]), self.people.name(about["validator"]))
             elif kind == "mesh/slash":
                 yield from self._lost(chain, self.people.name(about["user"]), int(about["amount"]), cause)
 
