@@ -100,6 +100,13 @@ def test_packets_in_flight_and_orders_to_relayers_come_back(world: ProcessWorld)
     assert [found.name for found in world.snapshots()] == ["lent"]
 
 
+def test_streams_of_random_numbers_come_back(world: ProcessWorld) -> None:
+    world.snapshot("drawn")
+    first = world.chance("who").random()
+    world.revert("drawn")
+    assert world.chance("who").random() == first
+
+
 def test_time_goes_back_and_clients_live(world: ProcessWorld) -> None:
     world.revert("lent")
     before = world.juno.time

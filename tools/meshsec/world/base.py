@@ -6,10 +6,12 @@ Everything is read and sent through the chains' HTTP interface, in processes ove
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from random import Random
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from meshsec.world.chain import Branch, Chain, Transport
+from meshsec.world.chance import Streams
 from meshsec.world.ways import denom_of
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
@@ -38,8 +40,10 @@ class Named(Protocol):
 class World(ABC):
     """A running mesh. Use it as a context manager."""
 
-    def __init__(self, spec: MeshSpec) -> None:
+    def __init__(self, spec: MeshSpec, seed: int = 0) -> None:
         self.spec = spec
+        self.seed = seed
+        self.streams = Streams(seed)
         self.chains: dict[str, Chain] = {}
         self.branches: dict[str, Branch] = {}
         """Other futures of chains, by names such as `juno~fork`."""
@@ -50,6 +54,10 @@ class World(ABC):
             found: Chain = chains[name]
             return found
         raise AttributeError(name)
+
+    def chance(self, name: str) -> Random:
+        """Return a stream of random numbers of its own for whatever is chosen; the same for the same seed and name."""
+        return self.streams.of(name)
 
     def chain(self, name: str) -> Chain:
         """Return a chain by short name, or a branch by a name such as `juno~fork`.

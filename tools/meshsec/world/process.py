@@ -24,6 +24,7 @@ from meshsec.launch import Launch, begin
 from meshsec.rest import LOOK_SECONDS, PATIENCE_SECONDS, Mesh, await_ready
 from meshsec.world.base import STEP, STUCK, Named, World
 from meshsec.world.chain import FORK, Chain, Transport, accepted
+from meshsec.world.chance import States
 from meshsec.world.laws import check_laws
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
@@ -117,13 +118,13 @@ class ProcessWorld(World):
 
     Args:
         mesh: a topology (`pair`, `triangle`, `star:N`, `full:N`) or a mesh description.
-        seed: kept for reports; processes take what comes.
+        seed: of `chance`; processes take what comes.
         home: directory of the mesh, which stays; a temporary one if left out.
     """
 
     def __init__(self, mesh: str | MeshSpec = "pair", *, seed: int = 0, home: Path | None = None) -> None:
-        super().__init__(topology(mesh) if isinstance(mesh, str) else mesh)
-        self.seed = seed
+        super().__init__(topology(mesh) if isinstance(mesh, str) else mesh, seed)
+        self._chances: dict[str, States] = {}
         self._temporary = Path(tempfile.mkdtemp(prefix="meshsec-")) if home is None else None
         self.home = Home(home or self._temporary or Path())
         self._patients: list[Patient] = []
@@ -144,8 +145,9 @@ class ProcessWorld(World):
             Rejected: `mesh/not-running`.
         """
         world = cls.__new__(cls)
-        World.__init__(world, Home(home).manifest().mesh)
-        world.seed, world.home = world.spec.seed, Home(home)
+        spec = Home(home).manifest().mesh
+        World.__init__(world, spec, spec.seed)
+        world.home, world._chances = Home(home), {}
         world._temporary, world._process, world._patients = None, None, []
         world._connect()
         return world
@@ -332,6 +334,7 @@ class ProcessWorld(World):
 
     def snapshot(self, name: str) -> Listed:
         """Save the whole mesh under a name, through its gateway."""
+        self._chances[name] = self.streams.save()
         return codec.convert(self._gateway.order("/v1/snapshots", {"name": name}), Listed)
 
     def revert(self, to: Named | str) -> None:
@@ -341,6 +344,7 @@ class ProcessWorld(World):
         done = codec.convert(self._gateway.order(f"/v1/snapshots/{quote(name, safe='')}/revert", {}), Reverted)
         self.forget_branches(self.chains)
         self._keep_away(done.away)
+        self.streams.restore(self._chances.get(name, {}))
 
     def snapshots(self) -> tuple[Listed, ...]:
         """Return all snapshots by name."""

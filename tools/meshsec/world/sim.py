@@ -15,6 +15,7 @@ import msgspec
 from meshsec.relays import relayer_config
 from meshsec.world.base import STEP, STUCK, Named, World
 from meshsec.world.chain import FORK, Chain, Transport
+from meshsec.world.chance import States
 from meshsec.world.laws import laws_across
 from meshsec.world.sim_chain import SimChain
 from meshsec_core.kernel import codec
@@ -51,6 +52,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     relayers: dict[str, bytes]
     stopped: tuple[str, ...]
     """Relayers that had been taken away."""
+    chances: States
+    """Where each stream of random numbers stood."""
 
 
 class SimWorld(World):
@@ -58,7 +61,7 @@ class SimWorld(World):
 
     Args:
         mesh: a topology (`pair`, `triangle`, `star:N`, `full:N`) or a mesh description.
-        seed: what chance there is comes from it; the same seed gives the same bytes.
+        seed: of `chance`; the chains themselves leave nothing to it.
         connect: open clients, connections and channels before returning.
         start: a snapshot of a world of the same mesh; this one begins there, and shares nothing with that one.
     """
@@ -66,8 +69,7 @@ class SimWorld(World):
     def __init__(
         self, mesh: str | MeshSpec = "pair", *, seed: int = 0, connect: bool = True, start: Snapshot | None = None
     ) -> None:
-        super().__init__(topology(mesh) if isinstance(mesh, str) else mesh)
-        self.seed = seed
+        super().__init__(topology(mesh) if isinstance(mesh, str) else mesh, seed)
         self.on_block: list[Callable[[], None]] = []
         """Called after every block of the mesh; whatever they raise ends what was being done."""
         self.now = GENESIS_TIME if start is None else start.now
@@ -87,6 +89,7 @@ class SimWorld(World):
             self._start_relayer(name)
             self._gone[name] = start is not None and name in start.stopped
         if start is not None:
+            self.streams.restore(start.chances)
             return
         self.mine(2)
         if connect:
@@ -225,6 +228,7 @@ class SimWorld(World):
             {name: node.replica.waiting_txs() for name, node in self.nodes.items()},
             {name: store.raw for name, store in self._stores.items()},
             tuple(name for name, gone in self._gone.items() if gone),
+            self.streams.save(),
         )
         if name:
             self._snapshots[name] = taken
@@ -240,6 +244,7 @@ class SimWorld(World):
                 raise Rejected(UNKNOWN_SNAPSHOT, name=name[:100], known=", ".join(self._snapshots))
             snapshot = self._snapshots[name]
         self.now = snapshot.now
+        self.streams.restore(snapshot.chances)
         generation = self._go_back(snapshot)
         for name, raw in snapshot.relayers.items():
             image = codec.load(raw, Image) if raw else Image()
