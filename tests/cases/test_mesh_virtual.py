@@ -9,7 +9,8 @@ from harness import Chain
 from mesh_faults import double_sign, downtime
 from mesh_rig import E18, Link, MeshRig, account, pair, refused, star, terms
 from meshsec_core.kernel import codec
-from meshsec_core.kernel.types import Address, Denom
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import Address, ChainId, Denom
 from meshsec_core.modules import bank
 from meshsec_core.modules.staking.module import Delegate
 from meshsec_core.security.mesh.consumer import requests
@@ -377,6 +378,26 @@ def test_terms_that_no_link_can_have_are_refused(msg: Any, code: str) -> None:
     _, link = start()
     with refused(link.consumer, code):
         govern(link, msg(link.link))
+
+
+def test_m_cap_all_caps_together_stay_within_what_the_genesis_allows() -> None:
+    """Of 100 in all osmo has 60 and axelar, which is admitted and not linked, 30."""
+    rig = MeshRig()
+    rig.add("osmo")
+    links = {"osmo-1": terms(max_cap=60), "axelar-1": terms(max_cap=30)}
+    juno = rig.add("juno", genesis={"mesh/consumer": {"links": links, "total_max_cap": 100}})
+    link = rig.link("osmo", "juno")
+    with refused(juno, "mesh/total-cap-exceeded"):
+        govern(link, SetMaxCap(link.link, 71))
+    govern(link, SetMaxCap(link.link, 70))
+    with refused(juno, "mesh/total-cap-exceeded"):
+        govern(link, OpenLink(ChainId("akash-1"), LinkParams(max_cap=1)))
+    govern(link, SetMaxCap(link.link, 0))
+    govern(link, OpenLink(ChainId("akash-1"), LinkParams(max_cap=70)))
+    with refused(juno, "mesh/total-cap-exceeded"):
+        govern(link, SetMaxCap(link.link, 1))
+    with pytest.raises(Rejected):
+        MeshRig().add("akash", genesis={"mesh/consumer": {"links": links, "total_max_cap": 89}})
 
 
 def test_terms_that_are_left_out_stay() -> None:

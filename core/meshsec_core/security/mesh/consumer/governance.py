@@ -16,6 +16,7 @@ from meshsec_core.security.mesh.consumer import agenda, closing, valset
 from meshsec_core.security.mesh.consumer.pricing import follow_feed
 from meshsec_core.security.mesh.consumer.state import (
     ADMITTED,
+    GENESIS,
     LINKS,
     MAX_BLOCKS,
     Epochs,
@@ -23,6 +24,7 @@ from meshsec_core.security.mesh.consumer.state import (
     LinkParams,
     get_link,
     give_voice,
+    live_links,
     refuse_second,
 )
 from meshsec_core.security.mesh.links import BAD_PARAMS, LINK_NOT_OPEN, Phase
@@ -35,6 +37,8 @@ power that a validator set can hold, or a vote for too high a cap could halt the
 
 VOICES = (0, ONE_BPS // 2, ONE_BPS)
 """What virtual stake can weigh in governance."""
+
+TOTAL_CAP_EXCEEDED = "mesh/total-cap-exceeded"
 
 _CHAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,50}")
 
@@ -97,11 +101,12 @@ def admit(ctx: Ctx, provider: ChainId, params: LinkParams) -> None:
     """Let a link of a provider open on these terms from now on.
 
     Raises:
-        Rejected: what `check_params` refuses; `mesh/bad-params` for a name that no chain has.
+        Rejected: what `check_params` refuses; `mesh/bad-params` for a name that no chain has; `mesh/total-cap-exceeded`.
     """
     if _CHAIN_ID.fullmatch(provider) is None:
         raise Rejected(BAD_PARAMS, field="provider", found=provider[:100])
     check_params(params)
+    _check_total(ctx, provider, params.max_cap)
     ADMITTED.put(ctx.store, provider, params)
 
 
@@ -122,11 +127,13 @@ def set_max_cap(ctx: Ctx, msg: SetMaxCap) -> None:
     """Set the absolute cap; when it rises from zero the provider gets a full report.
 
     Raises:
-        Rejected: `gov/unauthorized`, `mesh/unknown-link`, `mesh/bad-params`; `mesh/link-not-open` while it closes.
+        Rejected: `gov/unauthorized`, `mesh/unknown-link`, `mesh/bad-params`, `mesh/total-cap-exceeded`; `mesh/link-not-open`
+            while it closes.
     """
     require_authority(ctx)
     if get_link(ctx.store, msg.link).phase is Phase.CLOSING and msg.max_cap:
         raise Rejected(LINK_NOT_OPEN, link=msg.link)
+    _check_total(ctx, get_link(ctx.store, msg.link).provider, msg.max_cap)
     before = get_link(ctx.store, msg.link).params.max_cap
     _change(ctx, msg.link, replace(get_link(ctx.store, msg.link).params, max_cap=msg.max_cap))
     if before == 0 and msg.max_cap and get_link(ctx.store, msg.link).phase is Phase.OPEN:
@@ -181,6 +188,18 @@ def check_params(params: LinkParams) -> None:
     lengths = (epochs.blocks - 1, epochs.seconds, epochs.offset, params.reward_seconds)
     if not all(0 <= length < MAX_BLOCKS for length in lengths):
         raise Rejected(BAD_PARAMS, field="epochs or reward_seconds")
+
+
+def _check_total(ctx: Ctx, provider: ChainId, max_cap: int) -> None:
+    """Refuse a cap that, with those of all other providers, is more than the chain's genesis allows."""
+    most = GENESIS.get(ctx.store).total_max_cap
+    if not most:
+        return
+    caps = {name: params.max_cap for (name,), params in ADMITTED.items(ctx.store)}
+    caps |= {link.provider: link.params.max_cap for _, link in live_links(ctx.store)}
+    others = sum(cap for name, cap in caps.items() if name != provider)
+    if max_cap and others + max_cap > most:
+        raise Rejected(TOTAL_CAP_EXCEEDED, max_cap=max_cap, others=others, most=most)
 
 
 def _check_feed(feed: Feed) -> None:

@@ -24,10 +24,12 @@ def init(ctx: Ctx, genesis: ConsumerGenesis) -> None:
     """Admit the providers that the genesis names.
 
     Raises:
-        Rejected: `mesh/bad-params`, `mesh/invalid-price`, `mesh/invalid-discount`.
+        Rejected: `mesh/bad-params`, `mesh/invalid-price`, `mesh/invalid-discount`, `mesh/total-cap-exceeded`.
     """
     if not 0 <= genesis.local_floor_bps <= ONE_BPS:
         raise Rejected(BAD_PARAMS, field="local_floor_bps")
+    if genesis.total_max_cap < 0:
+        raise Rejected(BAD_PARAMS, field="total_max_cap")
     GENESIS.put(ctx.store, genesis)
     for provider, params in sorted(genesis.links.items()):
         governance.admit(ctx, provider, params)

@@ -98,6 +98,8 @@ class ConsumerGenesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Providers that may be linked, by chain id. Each is linked once."""
     local_floor_bps: int = 0
     """Least part of all power that stays native; 0 for no floor."""
+    total_max_cap: int = 0
+    """Most that the absolute caps of all providers may be together, in this chain's tokens; 0 for no such limit."""
 
 
 class Link(msgspec.Struct, frozen=True):
