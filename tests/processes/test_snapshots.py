@@ -105,6 +105,7 @@ def test_streams_of_random_numbers_come_back(world: ProcessWorld) -> None:
     first = world.chance("who").random()
     world.revert("drawn")
     assert world.chance("who").random() == first
+    world.forget("drawn")
 
 
 def test_time_goes_back_and_clients_live(world: ProcessWorld) -> None:
