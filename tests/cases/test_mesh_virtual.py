@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from harness import Chain
-from mesh_faults import double_sign, downtime
+from mesh_faults import double_sign, double_vote, downtime, evidence_for
 from mesh_rig import E18, Link, MeshRig, account, pair, refused, star, terms
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
@@ -205,6 +205,28 @@ def test_a_floor_for_local_power_binds_all_links_together() -> None:
     """Native 4,000,000 and a floor of 80 %: all virtual stake together is at most 1,000,000."""
     _, opened = floored()
     assert [link.virtual() for link in opened] == [666_666, 333_333]
+
+
+def test_a_burn_that_comes_after_the_provider_has_said_what_is_left_is_not_taken_off_that_again() -> None:
+    """Alice asks 5 of 100 back, the consumer sends everything home, and its validator is found guilty, which costs 10. The
+    provider lets 85 go and says that 5 are left. The burn of 10 comes later, the unstake never: 5 must be asked for again.
+    """
+    rig, link = start(100)
+    rig.settle()
+    link.provider.send("alice", AskBack(link.lent, link.validator(0), 5))
+    govern(link, SetMaxCap(link.link, 0))
+    rig.block()
+    link.provider.send("carol", evidence_for(link, double_vote(link.consumer, 0)))
+    home = rig.flight("internal_unstake")
+    rig.receive(home)
+    rig.acknowledge(home)
+    rig.receive(rig.flight("burn"))
+    rig.advance(100_000)
+    rig.time_out(rig.flight("unstake"))
+    rig.settle()
+    assert link.stake("alice", 0).bonded == 0
+    assert link.consumer.query("mesh/consumer/delegations", link=link.link) == ()
+    assert list(REQUESTS.items(link.consumer.state, link.link)) == []
 
 
 @pytest.mark.parametrize("cap", ["share_cap_bps", "validator_cap_bps"])

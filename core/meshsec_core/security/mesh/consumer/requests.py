@@ -108,7 +108,9 @@ def on_burn(ctx: Ctx, link: LinkId, packet: Burn) -> Short:
             continue
         found = lower(ctx, link, row.validator, row.amount)
         key = (link, row.validator, row.delegator)
-        _forget(ctx, key, found)
+        known = DELEGATIONS.find(ctx.store, *key)
+        if known is not None and not known.told:
+            _forget(ctx, key, found)
         missing = row.amount - found
         if missing:
             _put_debt(ctx, key, DEBTS.get(ctx.store, *key) + missing)

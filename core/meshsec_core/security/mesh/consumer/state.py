@@ -136,6 +136,8 @@ class Delegation(msgspec.Struct, frozen=True):
     tokens: int
     asked: bool = False
     """An internal unstake is on its way."""
+    told: bool = False
+    """It is the provider's own word of what is left: burns that it had sent by then, and that come later, are off already."""
 
 
 class Due(msgspec.Struct, frozen=True):

@@ -3,6 +3,8 @@
 Source: mesh-security docs (zero max cap); contracts/consumer/virtual-staking.
 """
 
+from msgspec.structs import replace
+
 from meshsec_core.kernel.types import Address, Denom, LinkId, ValidatorId
 from meshsec_core.runtime.module import Ctx
 from meshsec_core.security.mesh.consumer import agenda
@@ -30,7 +32,7 @@ def ask(ctx: Ctx, name: LinkId, link: Link) -> None:
             agenda.touch_next(ctx, name)
             return
         asked += 1
-        DELEGATIONS.put(ctx.store, name, validator, delegator, Delegation(delegation.tokens, asked=True))
+        DELEGATIONS.put(ctx.store, name, validator, delegator, replace(delegation, asked=True))
         packet = InternalUnstake(
             delegator=Address(delegator),
             validator=ValidatorId(validator),
@@ -55,7 +57,7 @@ def on_answered(ctx: Ctx, link: LinkId, packet: InternalUnstake, released: Relea
     known = DELEGATIONS.find(ctx.store, *key)
     if released is None:
         if known is not None:
-            DELEGATIONS.put(ctx.store, *key, Delegation(known.tokens))
+            DELEGATIONS.put(ctx.store, *key, replace(known, asked=False))
             agenda.touch(ctx, link)
         return
     if released.amount > 0:
@@ -63,7 +65,7 @@ def on_answered(ctx: Ctx, link: LinkId, packet: InternalUnstake, released: Relea
     unasked = max(0, (known.tokens if known is not None else 0) - packet.inverted_amount.amount)
     left = min(max(0, released.left), MAX_AMOUNT) + unasked
     if left:
-        DELEGATIONS.put(ctx.store, *key, Delegation(left))
+        DELEGATIONS.put(ctx.store, *key, Delegation(left, told=True))
         agenda.touch(ctx, link)
     else:
         DELEGATIONS.delete(ctx.store, *key)
