@@ -27,6 +27,7 @@ WEIGHTS: Mapping[str, int] = {
     "mesh/SubmitEvidence": 2,
     "mesh/SubmitEvidence of an attack": 1,
     "mesh/LinkIdentity": 3,
+    "mesh/SetRewardPolicy": 3,
     "mesh/SetMaxCap": 5,
     "mesh/SetPriceFeed": 4,
     "mesh/SetPriceFeed from elsewhere": 3,

@@ -27,7 +27,10 @@ from meshsec_core.security.mesh.provider.local import (
     WithdrawLocalRewards,
 )
 from meshsec_core.security.mesh.provider.payout import WithdrawRewards
+from meshsec_core.security.mesh.provider.policy import SetRewardPolicy
+from meshsec_core.security.mesh.provider.state import OVERLAPS
 from meshsec_core.security.mesh.provider.vault import Bond, Unbond
+from meshsec_core.security.mesh.rewards import Split
 from soak.meshes import MOST_VALIDATORS
 from soak.scene import GOV, Scene, nothing
 
@@ -82,6 +85,18 @@ def _signers(link: Link) -> list[int]:
 def link_identity(at: Scene) -> Sent:
     here, there = at.pick % len(at.home.bonds), at.index(at.abroad)
     return at.home, f"val-{here}", identity(at.link, here, there)
+
+
+def set_reward_policy(at: Scene) -> Sent:
+    """Let an operator who has joined validators choose what it takes."""
+    joined = list(OVERLAPS.items(at.home.state, at.link.lent))
+    if not joined:
+        raise nothing()
+    (there,), overlap = joined[at.amount % len(joined)]
+    split = [*Split][at.pick % len(Split)]
+    rate = at.amount * 7 % 10_000 if split is Split.PER_LINK else 0
+    owner = staking.owner(at.home.prefix, overlap.operator)
+    return at.home, owner, SetRewardPolicy(at.link.lent, ValidatorId(there), split, rate)
 
 
 def set_max_cap(at: Scene) -> Sent:
@@ -161,6 +176,7 @@ MESSAGES: Mapping[str, Callable[[Scene], Sent]] = {
     "mesh/SubmitEvidence": prove_double_sign,
     "mesh/SubmitEvidence of an attack": prove_attack,
     "mesh/LinkIdentity": link_identity,
+    "mesh/SetRewardPolicy": set_reward_policy,
     "mesh/SetMaxCap": set_max_cap,
     "mesh/SetPriceFeed": set_price,
     "mesh/SetPriceFeed from elsewhere": follow_price,
