@@ -8,13 +8,16 @@ from harness import Chain
 from mesh_faults import double_vote, downtime, evidence_for
 from mesh_rig import Link, MeshRig, account, refused, star
 from meshsec_core.kernel.types import ONE_E18, SECOND
+from meshsec_core.modules import bank
 from meshsec_core.modules.slashing import Unjail
-from meshsec_core.security.mesh.consumer.state import REQUESTS
+from meshsec_core.security.mesh.consumer.governance import SetMaxCap
+from meshsec_core.security.mesh.consumer.state import REQUESTS, REWARDS, reward_account
 from meshsec_core.security.mesh.model import MESH
 from meshsec_core.security.mesh.provider import sweep
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
 from meshsec_core.security.mesh.provider.local import StakeLocal
-from meshsec_core.security.mesh.provider.state import POOLS, SWEEPS, Authority, Fault, FaultKind, Sweep, Sweeps
+from meshsec_core.security.mesh.provider.payout import WithdrawRewards
+from meshsec_core.security.mesh.provider.state import FAULTS, POOLS, SWEEPS, Authority, Fault, FaultKind, Sweep, Sweeps
 from meshsec_core.security.mesh.provider.vault import Bond, Unbond
 from meshsec_core.security.mesh.ranges import Range
 from meshsec_core.security.mesh.rewards import Pool
@@ -69,6 +72,8 @@ def test_a_bounded_number_of_users_pays_in_every_block_and_all_in_the_end(charge
     rig.settle()
     (slashed,) = osmo.query("mesh/provider/slashes", consumer=x.lent)
     assert slashed.fault.amount == 7 * 15
+    told = [dict(event.attributes)["amount"] for event in osmo.events if event.type == "mesh/fault-settled"]
+    assert told == ["105"]
     assert (x.virtual(0), y.virtual(1)) == (7 * 135, 7 * 100)
     requested = REQUESTS.get(x.consumer.state, x.link, x.validator(0))
     assert (requested.tokens, requested.reported) == (7 * 135, 0)
@@ -91,6 +96,8 @@ def test_who_acts_pays_first_and_is_not_charged_twice() -> None:
     osmo.blocks(4)
     assert (account(osmo, first).collateral, account(osmo, last).collateral) == (186, 186)
     rig.settle()
+    (slashed,) = osmo.query("mesh/provider/slashes", consumer=x.lent)
+    assert slashed.fault.amount == 7 * 15  # what was paid out of turn is counted too
 
 
 @pytest.mark.usefixtures("two_a_block")
@@ -221,3 +228,109 @@ def test_what_a_waiting_fault_has_still_to_take_rounds_down() -> None:
     POOLS.put(osmo.state, x.lent, validator, Pool(total=100))
     SWEEPS.put(osmo.state, Sweeps((Sweep(x.lent, validator, fault, 0, ONE_E18 // 3, 3_333, 33),)))
     assert sweep.effective_ratio(osmo.ctx, x.lent, validator, 33) == 33 * ONE_E18 // 67
+
+
+@pytest.mark.usefixtures("two_a_block")
+def test_a_fault_that_reaches_no_more_than_a_block_settles_is_settled_at_once() -> None:
+    rig, x, _ = start(USERS[:2])
+    prove(x)
+    assert not MESH.has_work(x.provider.state)
+    assert [account(x.provider, user).collateral for user in USERS[:2]] == [185, 185]
+    rig.settle()
+
+
+@pytest.mark.usefixtures("two_a_block")
+def test_a_second_fault_waits_behind_the_first_even_if_few_are_left_to_pay() -> None:
+    """Given three users, of whom one has only to withdraw, when the validator is down, and then shown to have signed twice
+    Then both faults wait; who is left pays 15 of 150, then 13 of 135 (13.5: a share rounds down)
+    """
+    rig, x, _ = start(USERS[:3])
+    osmo, leaver = x.provider, USERS[2]
+    osmo.send(leaver, Unstake(x.lent, x.validator(0), 150))
+    rig.settle()
+    rig.advance(100)
+    proof = evidence_for(x, double_vote(x.consumer, 0))
+    report(x)
+    rig.relay(lambda flight: flight.kind == "valset_update")
+    osmo.send(leaver, WithdrawUnbonded(x.lent))
+    osmo.send(USERS[0], proof)
+    assert len(osmo.query("mesh/provider/sweeps")) == 2
+    rig.settle()
+    assert [account(osmo, user).collateral for user in USERS[:3]] == [172, 172, 200]
+
+
+@pytest.mark.usefixtures("two_a_block")
+def test_who_had_only_a_reward_left_and_lends_after_the_fault_pays_nothing_for_it() -> None:
+    rig, x, _ = start()
+    osmo, juno = x.provider, x.consumer
+    newcomer = max(USERS, key=osmo.address)  # the sweep would come to them last
+    bank.mint(juno.ctx, juno.ctx.module_account(reward_account(x.link)), juno.ctx.denom, 1_050)
+    REWARDS.put(juno.state, x.link, x.validator(0), 1_050)
+    rig.advance(10)
+    rig.settle()
+    osmo.send(newcomer, Unstake(x.lent, x.validator(0), 150))
+    rig.settle()
+    rig.advance(100)
+    osmo.send(newcomer, WithdrawUnbonded(x.lent))
+    assert (x.rewards(newcomer, 0), x.lent in account(osmo, newcomer).liens) == (150, False)
+    report(x)
+    rig.relay(lambda flight: flight.kind == "valset_update")
+    juno.send("val-0", Unjail())
+    rig.block()
+    rig.relay()
+    assert len(osmo.query("mesh/provider/sweeps")) == 1
+    osmo.send(newcomer, StakeRemote(x.lent, x.validator(0), 100))
+    rig.settle()
+    assert (account(osmo, newcomer).collateral, x.range(newcomer, 0)) == (200, Range.of(100))
+    assert sorted(collaterals(osmo)) == [*[185] * 6, 200]
+
+
+def test_faults_are_numbered_and_named_once_each() -> None:
+    rig, x, _ = start(USERS[:1])
+    height = x.consumer.ctx.height
+    report(x)
+    rig.settle()
+    x.consumer.send("val-0", Unjail())
+    rig.settle()
+    prove(x)
+    named = [name for (_, _, name), _ in FAULTS.items(x.provider.state)]
+    assert named == ["double-sign", f"downtime-{height}"]
+    assert (POOLS.get(x.provider.state, x.lent, x.validator(0)).faults, x.stake(USERS[0], 0).faults) == (2, 2)
+    rig.settle()
+
+
+@pytest.mark.usefixtures("two_a_block")
+@pytest.mark.parametrize("answer", ["stake", "transfer_rewards", "internal_unstake"])
+def test_whatever_arrives_for_a_user_lets_them_pay_first(answer: str) -> None:
+    rig, x, _ = start()
+    osmo, juno = x.provider, x.consumer
+    last = max(USERS, key=osmo.address)
+    if answer == "stake":
+        osmo.send(last, StakeRemote(x.lent, x.validator(1), 1))
+    if answer == "transfer_rewards":
+        bank.mint(juno.ctx, juno.ctx.module_account(reward_account(x.link)), juno.ctx.denom, 1_050)
+        REWARDS.put(juno.state, x.link, x.validator(0), 1_050)
+        rig.advance(10)
+        rig.settle()
+        osmo.send(last, WithdrawRewards(x.lent, x.validator(0), juno.address("somebody")))
+    prove(x)
+    if answer == "internal_unstake":
+        juno.send(juno.ctx.module_account("gov"), SetMaxCap(x.link, 0))
+        juno.block()
+    assert account(osmo, last).collateral == 200
+    rig.relay(lambda flight: flight.kind == answer)
+    assert account(osmo, last).collateral == 185
+    rig.settle()
+
+
+@pytest.mark.usefixtures("two_a_block")
+def test_a_loss_of_local_stake_comes_after_what_waits() -> None:
+    """The fault that waits takes a tenth of 150 first, then the fault here a tenth of 190: 200 - 15 - 19 is left."""
+    rig, x, _ = start()
+    osmo = x.provider
+    prove(x)
+    downtime(osmo, 0)
+    assert collaterals(osmo) == [166] * 7
+    assert [x.range(user, 0) for user in USERS] == [Range.of(135)] * 7
+    rig.settle()
+    assert collaterals(osmo) == [166] * 7
