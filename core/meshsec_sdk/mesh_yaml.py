@@ -94,7 +94,7 @@ def _chain(name: str, entry: Located) -> ChainSpec:
 
 def _params(entry: Located) -> dict[str, dict[str, Any]]:
     """Read the sections of a chain's modules, each against what its module knows."""
-    known = _sections(entry.entries())
+    known = sections(entry.entries())
     params: dict[str, dict[str, Any]] = {}
     for module, section in entry.fields(known).items():
         params[module] = {name: value.plain() for name, value in section.fields(known[module].__struct_fields__).items()}
@@ -105,7 +105,7 @@ def _params(entry: Located) -> dict[str, dict[str, Any]]:
     return params
 
 
-def _sections(asked: Iterable[str]) -> dict[str, type[msgspec.Struct]]:
+def sections(asked: Iterable[str]) -> dict[str, type[msgspec.Struct]]:
     """Return what modules take from a genesis document: those of every chain, and those of the models that are spoken of."""
     from meshsec_core.app import MODULES
     from meshsec_core.modules.bank import BankGenesis

@@ -3,6 +3,7 @@
 import sys
 import time
 from enum import StrEnum
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -114,12 +115,18 @@ def init(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write a file that does not exist yet, instead of printing.")
     ] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of mesh files, for editors.")] = False,
     json: Json = False,
 ) -> None:
     """Print a mesh file to edit; `meshsec up FILE` boots it."""
     from meshsec_core.kernel.errors import Rejected
     from meshsec_sdk import mesh_yaml
 
+    if schema:
+        from meshsec_sdk.mesh_schema import mesh_schema
+
+        print(dumps(mesh_schema(), indent=2))
+        return
     spec = mesh_yaml.load(mesh)
     text = mesh_yaml.dump(spec)
     if out is None:
