@@ -27,7 +27,7 @@ expect:
   osmosis: {balances: {alice: 999_999_900uosmo}}
 """
 
-PROMISED = "up down status logs init tx query faucet advance settle fault heal crash relayer packets scenario bench"
+PROMISED = "up down status logs doctor dump init tx query faucet advance settle fault heal crash relayer packets scenario bench"
 
 
 @pytest.fixture

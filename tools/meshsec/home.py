@@ -138,7 +138,7 @@ class Home:
         """
         try:
             raw = self.manifest_file.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise Rejected(NOT_RUNNING, dir=str(self.path), hint="start one with: meshsec up") from None
         try:
             version = codec.load(raw, dict).get("version")

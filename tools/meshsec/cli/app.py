@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from meshsec.cli import chains, demo, faults, life, models, packets, relayer, snapshots, stories
+from meshsec.cli import care, chains, demo, faults, life, models, packets, relayer, snapshots, stories
 from meshsec.cli.answer import BUG, LAW_BROKEN, OUTCOME_UNKNOWN, USAGE, refuse
 
 INTERRUPTED = 130
@@ -16,8 +16,8 @@ HELP = "A local testnet for shared security. Development keys are public: never 
 
 def build() -> typer.Typer:
     """Put all verbs together."""
-    app = typer.Typer(name="meshsec", help=HELP, add_completion=False, rich_markup_mode=None)
-    for verbs in (demo, life, chains, models, faults, snapshots, packets, relayer, stories):
+    app = typer.Typer(name="meshsec", help=HELP, add_completion=True, rich_markup_mode=None)
+    for verbs in (demo, life, chains, models, faults, snapshots, packets, relayer, stories, care):
         verbs.register(app)
     return app
 

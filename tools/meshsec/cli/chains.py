@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from meshsec.cli import complete
 from meshsec.cli.answer import HERE, Dir, Json, say
 from meshsec.cli.running import attached
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 NOT_A_MESSAGE = "verbs/not-a-message"
 BAD_PAIR = "cli/bad-pair"
 
-ChainName = Annotated[str, typer.Argument(metavar="CHAIN", help="Short name, such as osmosis.")]
+ChainName = Annotated[str, typer.Argument(metavar="CHAIN", help="Short name, such as osmosis.", autocompletion=complete.chains)]
 Pairs = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Parameters; names and units are understood.")]
 
 
@@ -25,7 +26,12 @@ def register(app: typer.Typer) -> None:
 
 def tx(
     chain: ChainName,
-    message: Annotated[str, typer.Argument(help="Such as mesh/Bond, or Bond if only one module has it; `list` shows all.")],
+    message: Annotated[
+        str,
+        typer.Argument(
+            help="Such as mesh/Bond, or Bond if only one module has it; `list` shows all.", autocompletion=complete.messages
+        ),
+    ],
     pairs: Pairs = None,
     sender: Annotated[
         str, typer.Option("--from", help="A development user such as alice, or a validator such as val-0.")

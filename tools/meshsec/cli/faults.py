@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from meshsec.cli import complete
 from meshsec.cli.answer import HERE, Dir, Json
 from meshsec.cli.running import act
 
@@ -30,7 +31,12 @@ def settle(directory: Dir = HERE, json: Json = False) -> None:
 
 
 def fault(
-    kind: Annotated[str, typer.Argument(help="How the validator misbehaves, such as down or slow; docs/faults.md lists all.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="How the validator misbehaves, such as down or slow; docs/faults.md lists all.", autocompletion=complete.faults
+        ),
+    ],
     target: Annotated[str, typer.Argument(help="A validator such as juno/val-0; a chain for partition.")],
     given: Annotated[list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="What the kind takes.")] = None,
     directory: Dir = HERE,

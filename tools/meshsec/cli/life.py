@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from meshsec.cli import complete
 from meshsec.cli.answer import HERE, Dir, Json, say
 
 CANNOT_WRITE = "init/cannot-write"
@@ -25,7 +26,13 @@ class Mode(StrEnum):
     MANUAL = "manual"
 
 
-Mesh = Annotated[str, typer.Argument(help="pair, triangle, star:N, full:N, or a mesh file; what the directory holds by default.")]
+Mesh = Annotated[
+    str,
+    typer.Argument(
+        help="pair, triangle, star:N, full:N, or a mesh file; what the directory holds by default.",
+        autocompletion=complete.topologies,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:

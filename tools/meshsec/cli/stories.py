@@ -6,9 +6,25 @@ from typing import Annotated
 
 import typer
 
+from meshsec.cli import complete
 from meshsec.cli.answer import CHECK_FAILED, HERE, Dir, Json, say
 
-File = Annotated[Path, typer.Argument(help="A story: a YAML file, or the name of one of ours, such as nato.")]
+
+def _found(asked: str) -> Path:
+    from meshsec.scenario.library import find
+
+    return find(Path(asked))
+
+
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="A story: a YAML file, or the name of one of ours, such as nato.",
+        parser=_found,
+        autocompletion=complete.stories,
+    ),
+]
 
 
 class Kind(StrEnum):
@@ -31,10 +47,9 @@ def register(app: typer.Typer) -> None:
 def plan(file: File, json: Json = False) -> None:
     """Check a story and show its timeline; nothing is started."""
     from meshsec.scenario.document import read
-    from meshsec.scenario.library import find
     from meshsec.scenario.plan import table, timeline
 
-    story = read(find(file))
+    story = read(file)
     steps = timeline(story)
     chains = [chain.name for chain in story.mesh.chains]
     facts = {"title": story.title, "file": story.file, "seed": story.seed, "chains": chains, "steps": steps}
@@ -51,9 +66,8 @@ def run(
 ) -> int:
     """Play a story; the run leaves a directory with its history and a page to read."""
     from meshsec.cli.playing import play_file
-    from meshsec.scenario.library import find
 
-    passed = play_file(find(file), world.value, directory, json=json)
+    passed = play_file(file, world.value, directory, json=json)
     return 0 if passed else CHECK_FAILED
 
 
