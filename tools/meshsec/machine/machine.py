@@ -31,7 +31,6 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from meshsec import verbs
 from meshsec.machine import values
 from meshsec.machine.story import Done, write_story
-from meshsec.world.laws import laws_across
 from meshsec.world.sim import SimWorld, Snapshot
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
@@ -51,24 +50,6 @@ FILTERS = ("hold", "release", "delay", "duplicate", "reorder")
 KINDS = ("stake", "unstake", "burn", "valset_update", "distribute", "transfer_rewards", "transfer", "")
 
 
-class Watched(SimWorld):
-    """A mesh on which every law that always holds is checked at every block."""
-
-    def mine(self, blocks: int = 1) -> None:
-        """Produce blocks, and look at the laws behind each."""
-        for _ in range(blocks):
-            super().mine()
-            self._check_what_always_holds()
-
-    def _check_what_always_holds(self) -> None:
-        views = {node.replica.genesis.chain_id: node.replica.view() for node in self.nodes.values()}
-        for node in self.nodes.values():
-            node.replica.app.check_laws()
-        for law in laws_across(self.spec):
-            if law.always:
-                law.check(views)
-
-
 class MeshMachine(RuleBasedStateMachine):
     """A mesh under random verbs. Subclasses choose the mesh, add rules and invariants; `do` makes a step that can be told."""
 
@@ -80,7 +61,8 @@ class MeshMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.spec = topology(self.topology) if isinstance(self.topology, str) else self.topology
-        self.world = Watched(self.spec, seed=self.seed, start=_connected(codec.encode(self.spec), self.seed))
+        self.world = SimWorld(self.spec, seed=self.seed, start=_connected(codec.encode(self.spec), self.seed))
+        self.world.on_block.append(self._check_what_always_holds)
         self.steps: list[Done] = []
         """What was done so far, refusals included."""
         self.troubled: dict[str, str] = {}
@@ -111,6 +93,9 @@ class MeshMachine(RuleBasedStateMachine):
         if code:
             self.steps[-1].fails = ""
             raise AssertionError(f"{verb} {given} is refused: {code}")
+
+    def _check_what_always_holds(self) -> None:
+        self.world.check_laws(lambda law: law.always)
 
     def at_rest(self) -> None:
         """Look at a mesh that has come to rest and keeps all laws. For subclasses."""
@@ -293,7 +278,7 @@ class MeshMachine(RuleBasedStateMachine):
             path = self.directory / f"{type(self).__name__}-{type(error).__name__}.yaml"
             write_story(path, f"{type(error).__name__}: {error}"[:200], self.topology, self.seed, self.steps)
             replay = shlex.join(["meshsec", "scenario", "run", str(path)])
-            error.add_note(f"the history is {path} (digest {self.world.digest()[:16]}); repeat it with: {replay}")
+            error.add_note(f"the history is {path}; repeat it with: {replay}")
         self.world.close()
 
 
