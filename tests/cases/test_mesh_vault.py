@@ -10,8 +10,8 @@ from meshsec_core.modules.staking import state as staking
 from meshsec_core.modules.staking.module import Undelegate
 from meshsec_core.security.mesh.account import Lien
 from meshsec_core.security.mesh.history import State
-from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
-from meshsec_core.security.mesh.provider.local import ReleaseLocal, StakeLocal, UnstakeLocal, WithdrawLocalRewards
+from meshsec_core.security.mesh.provider.lending import Leave, StakeRemote, Unstake, WithdrawUnbonded
+from meshsec_core.security.mesh.provider.local import ReleaseLocal, Restake, StakeLocal, UnstakeLocal, WithdrawLocalRewards
 from meshsec_core.security.mesh.provider.local_stake import sub_account
 from meshsec_core.security.mesh.provider.vault import Bond, Unbond
 from meshsec_core.security.mesh.ranges import Range
@@ -57,6 +57,8 @@ def test_amounts_that_are_none_are_refused_by_every_message(amount: int) -> None
         UnstakeLocal(osmo.validator(0), amount),
         StakeRemote(link.lent, link.validator(0), amount),
         Unstake(link.lent, link.validator(0), amount),
+        Leave(link.lent, link.validator(0), amount),
+        Restake(osmo.validator(0), amount),
     ):
         with refused(osmo, "bank/bad-amount"):
             osmo.send("alice", msg)

@@ -77,7 +77,7 @@ def stake_remote(ctx: Ctx, msg: StakeRemote) -> None:
     account = vault.find(ctx.store, ctx.signer)
     lien = account.liens.get(msg.consumer)
     ratio = link.ratio_bps if lien is None else lien.ratio_bps
-    if not link.covers_rules or ratio < max(link.rules.double_sign_bps, link.rules.downtime_bps):
+    if ratio < max(link.rules.double_sign_bps, link.rules.downtime_bps):
         raise Rejected(RATIO_TOO_LOW, ratio_bps=ratio, double_sign_bps=link.rules.double_sign_bps)
     vault.put(ctx, ctx.signer, account.lend(msg.consumer, msg.amount, link.ratio_bps))
     key = Key(msg.consumer, msg.validator, ctx.signer)

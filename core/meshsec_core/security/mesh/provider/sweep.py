@@ -127,7 +127,7 @@ def run(ctx: Ctx) -> None:
         SWEEPS.put(ctx.store, Sweeps(tuple(left)))
     else:
         ctx.store.delete(SWEEPS.path)
-    send_burns(ctx, {link: rows for link, rows in burns.items() if rows})
+    send_burns(ctx, burns)
     for sweep in finished:
         _close(ctx, sweep)
         if sweep.reported:
