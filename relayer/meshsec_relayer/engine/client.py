@@ -38,8 +38,7 @@ CLIENT_TOO_YOUNG = "relayer/client-too-young"
 
 REFRESH_PART = 3
 """A client is refreshed when a third of its trusting period has passed since the newest header it knows: a jump of half the
-period between two
-looks is survived."""
+period between two looks is survived."""
 
 REMEMBERED_SETS = 8
 

@@ -1,7 +1,7 @@
 """The mesh-wide clock: all chains move together, in steps that keep light clients alive.
 
 A header's time lags one block behind the clock, so every chain makes two blocks after each step; then the relayers refresh their
-clients before the next one. A step is far below the trusting period (14 days by default), so no client expires on the way.
+clients before the next one. A step is half of the trusting period (14 days by default), so no client expires on the way.
 """
 
 import asyncio

@@ -25,8 +25,11 @@ STUCK = "world/stuck"
 UNKNOWN_RELAYER = "world/unknown-relayer"
 BAD_DURATION = "world/bad-duration"
 
-STEP = 5 * 86_400 * SECOND
-"""Longest jump of the clock between two client updates, nanoseconds: below half of the default trusting period of 14 days."""
+STEP = 7 * 86_400 * SECOND
+"""Longest jump of the clock between two client updates, nanoseconds: half of the default trusting period of 14 days.
+
+Relayers refresh clients when a third has passed, so that a sixth is left over at the end of a jump.
+"""
 
 
 class Named(Protocol):
