@@ -5,12 +5,15 @@ import pytest
 from mesh_faults import double_vote, downtime, evidence_for
 from mesh_rig import Link, MeshRig, account, pair, star
 from meshsec_core.kernel.crypto import module_account
+from meshsec_core.kernel.types import ONE_E18
+from meshsec_core.modules import bank
 from meshsec_core.security.mesh.consumer.governance import SetMaxCap
+from meshsec_core.security.mesh.consumer.state import REWARDS, reward_account
 from meshsec_core.security.mesh.packets import Released, read_answer
 from meshsec_core.security.mesh.provider import local_stake
-from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake
+from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
 from meshsec_core.security.mesh.provider.local import RestakeLocal, StakeLocal, UnstakeLocal
-from meshsec_core.security.mesh.provider.state import LOCAL_STAKERS
+from meshsec_core.security.mesh.provider.state import LENT, LOCAL_STAKERS, POOLS, STAKES
 from meshsec_core.security.mesh.provider.vault import Bond
 from meshsec_core.security.mesh.ranges import Range
 
@@ -30,16 +33,16 @@ def start(*stakes: int, local: int = 0, collateral: int = 200) -> tuple[MeshRig,
 
 @pytest.mark.parametrize(("accepted", "left"), [(True, 109), (False, 100)])
 def test_cuts_of_stake_in_flight_go_from_packet_to_packet_newest_first(accepted: bool, left: int) -> None:
-    """Given 100 lent, 60 more on their way to one validator, 40 to another, and 10 of the 100 asked back
+    """Given 100 lent, 40 more on their way to the same validator, then 60 to another, and 10 of the 100 asked back
     When local stake of 100 loses 50, 30 and 1, and the collateral of 200 with it
-    Then the 40 go first, then 41 of the 60; the unstake is untouched; what arrives or not is the 19 that are left
+    Then the 60 go first, then 21 of the 40; the unstake is untouched; what arrives or not is the 19 that are left
     """
     rig, (x,) = start(100, local=100)
     osmo = rig.chains["osmo"]
-    osmo.send("alice", StakeRemote(x.lent, x.validator(0), 60), StakeRemote(x.lent, x.validator(1), 40))
+    osmo.send("alice", StakeRemote(x.lent, x.validator(0), 40), StakeRemote(x.lent, x.validator(1), 60))
     osmo.send("alice", Unstake(x.lent, x.validator(0), 10))
     for fraction_bps, collateral, first, second in (
-        (5_000, 150, Range(90, 150), Range(0, 0)),
+        (5_000, 150, Range(90, 140), Range(0, 10)),
         (6_000, 120, Range(90, 120), Range(0, 0)),
         (500, 119, Range(90, 119), Range(0, 0)),
     ):
@@ -53,6 +56,9 @@ def test_cuts_of_stake_in_flight_go_from_packet_to_packet_newest_first(accepted:
     assert (x.range("alice", 0), x.range("alice", 1)) == (Range.of(left), Range())
     assert (x.virtual(0), x.virtual(1)) == (left, 0)
     assert x.stake("alice", 0).unbonding == (10 if accepted else 0)
+    answers = ("mesh/stake-committed", "mesh/stake-rolled-back")
+    told = [dict(event.attributes)["amount"] for event in osmo.events if event.type in answers]
+    assert told[-2:] == ["19", "0"]
 
 
 def test_a_loss_of_what_is_leaving_goes_from_packet_to_packet_newest_first() -> None:
@@ -105,7 +111,9 @@ def test_a_cut_takes_what_is_bonded_and_only_the_rest_from_what_is_unbonding() -
     assert (y.range("alice", 0), y.stake("alice", 0).unbonding, y.virtual(0)) == (Range(), 90, 0)
 
 
-def test_a_cut_of_what_is_leaving_elsewhere_is_noted_on_its_packet() -> None:
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_cut_of_what_is_leaving_elsewhere_is_noted_on_its_packet(accepted: bool) -> None:
+    """Of 100 are 95 leaving when a cut of 10 comes: 5 are burned at once, and the other 5 once it is known that they stay."""
     rig, (x, y) = start(100, 100, collateral=100)
     osmo = rig.chains["osmo"]
     osmo.send("alice", Unstake(y.lent, y.validator(0), 95))
@@ -114,11 +122,50 @@ def test_a_cut_of_what_is_leaving_elsewhere_is_noted_on_its_packet() -> None:
     x.consumer.block()
     rig.relay(lambda flight: flight.kind == "valset_update")
     assert y.range("alice", 0) == Range(0, 90)
-    rig.receive(leaving)
-    rig.acknowledge(leaving)
-    assert (y.range("alice", 0), y.stake("alice", 0).unbonding) == (Range(), 90)
+    if accepted:
+        rig.receive(leaving)
+        rig.acknowledge(leaving)
+        assert (y.range("alice", 0), y.stake("alice", 0).unbonding) == (Range(), 90)
+    else:
+        rig.advance(600)
     rig.settle()
-    assert y.virtual(0) == 0
+    assert (y.stake("alice", 0).bonded, y.virtual(0)) == ((0, 0) if accepted else (90, 90))
+    answers = ("mesh/unstake-committed", "mesh/unstake-rolled-back")
+    assert [dict(event.attributes)["amount"] for event in osmo.events if event.type in answers] == ["90"]
+
+
+def test_a_record_that_is_empty_goes_and_leaves_the_fraction_of_its_reward_to_the_others() -> None:
+    """Alice has a third of a reward of 1, bob two thirds; when she is gone the next reward of 1 is 1 and a third for him."""
+    rig, (x,) = start(1)
+    osmo = rig.chains["osmo"]
+    osmo.send("bob", Bond(2), StakeRemote(x.lent, x.validator(0), 2))
+    osmo.send("alice", StakeRemote(x.lent, x.validator(1), 5))
+    rig.settle()
+    key = (x.lent, x.validator(0), osmo.address("alice"))
+
+    def earn() -> None:
+        juno = x.consumer
+        bank.mint(juno.ctx, juno.ctx.module_account(reward_account(x.link)), juno.ctx.denom, 1)
+        REWARDS.put(juno.state, x.link, x.validator(0), 1)
+        rig.advance(10)
+        rig.settle()
+
+    earn()
+    osmo.send("alice", Unstake(x.lent, x.validator(0), 1))
+    rig.settle()
+    rig.advance(100)
+    osmo.send("alice", WithdrawUnbonded(x.lent))
+    assert STAKES.find(osmo.state, *key) is None
+    assert LENT.get(osmo.state, osmo.address("alice"), x.lent).validators == (x.validator(1),)
+    assert POOLS.get(osmo.state, x.lent, x.validator(0)).leftover_e18 == ONE_E18 // 3 + 1
+    earn()
+    assert x.rewards("bob", 0) == 2
+    assert STAKES.get(osmo.state, x.lent, x.validator(0), osmo.address("bob")).bonded == 2
+    osmo.send("alice", Unstake(x.lent, x.validator(1), 5))
+    rig.settle()
+    rig.advance(100)
+    osmo.send("alice", WithdrawUnbonded(x.lent))
+    assert LENT.find(osmo.state, osmo.address("alice"), x.lent) is None
 
 
 # local stake
@@ -147,6 +194,17 @@ def test_stake_that_moved_answers_for_the_validator_it_went_to_and_no_more_for_t
     assert account(osmo, "alice").collateral == 200
     assert not LOCAL_STAKERS.has(osmo.state, osmo.validator(0), osmo.address("alice"))
     downtime(osmo, 1, 1_000)
+    assert account(osmo, "alice").collateral == 190
+    rig.settle()
+
+
+def test_a_local_fault_reaches_who_has_left_altogether_since() -> None:
+    rig, _ = start(local=100)
+    osmo = rig.chains["osmo"]
+    before = osmo.ctx.height
+    osmo.block()
+    osmo.send("alice", UnstakeLocal(osmo.validator(0), 100))
+    downtime(osmo, 0, 1_000, before)
     assert account(osmo, "alice").collateral == 190
     rig.settle()
 
