@@ -28,7 +28,7 @@ long: $(READY)
 	MESHSEC_SEEDS=5000 $(BIN)/python -m pytest -n $(WORKERS) tests/properties/test_consensus.py tests/worlds/test_adversary.py
 	PYTHONPATH=tests $(BIN)/python -m soak --actions 1000000
 	PYTHONPATH=tests $(BIN)/python -m mutations.named
-	PYTHONPATH=tests $(BIN)/python -m mutations.score light merkle packet consensus
+	PYTHONPATH=tests $(BIN)/python -m mutations.score light merkle packet consensus mesh
 
 clean:
 	rm -rf $(VENV) .mesh .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
