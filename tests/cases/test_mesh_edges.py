@@ -139,7 +139,10 @@ def test_a_burn_of_more_than_a_reported_slash_leaves_asks_for_nothing() -> None:
     assert (request.tokens, request.reported, link.virtual(0)) == (0, 1, 9)
     juno.block()
     assert link.virtual(0) == 0
-    assert not rig.chains["juno"].query("mesh/consumer/link", link=link.link).virtual
+    left = REQUESTS.get(juno.state, link.link, link.validator(0))
+    assert (left.tokens, left.bonded, left.reported) == (0, 0, 1)
+    rig.relay()
+    assert REQUESTS.find(juno.state, link.link, link.validator(0)) is None
 
 
 def test_what_one_validator_refuses_costs_the_others_nothing_and_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,24 @@ import pytest
 
 from mesh_faults import downtime, identity
 from mesh_hostile import Stranger, report, slashed, understood
-from mesh_rig import Link, MeshRig, account, pair, refused, star
+from mesh_rig import Link, MeshRig, account, pair, refused, star, terms
 from meshsec_core.kernel.types import SECOND, Address
 from meshsec_core.modules import bank
 from meshsec_core.security.mesh.consumer import requests
 from meshsec_core.security.mesh.consumer.governance import CloseLink
 from meshsec_core.security.mesh.consumer.state import PAID_OUT, REQUESTS, REWARDS, SENT, reward_account
-from meshsec_core.security.mesh.packets import PROVIDER_PORT, Applied, Burn, BurnRow, DistributeBatch, Reward
+from meshsec_core.security.mesh.packets import (
+    MAX_AMOUNT,
+    PROVIDER_PORT,
+    Applied,
+    Burn,
+    BurnRow,
+    Coin,
+    DistributeBatch,
+    Earned,
+    Reward,
+    TransferRewards,
+)
 from meshsec_core.security.mesh.provider import sweep
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake
 from meshsec_core.security.mesh.provider.payout import WithdrawRewards
@@ -234,10 +245,11 @@ def test_a_link_that_closes_tells_of_its_rewards_before_their_time() -> None:
 
 
 def test_refused_rewards_come_back_up_to_what_was_not_paid_out() -> None:
-    """Of 100 told 60 were paid out: of 30 and 70 that are refused come back 30, then 10; and they are told again."""
+    """Of 100 told 60 were paid out: of 30 and 70 that are refused come back 30, then 10; with 5 that wait they are told."""
     rig, link, _ = lent()
     juno = link.consumer
-    bank.mint(juno.ctx, juno.ctx.module_account(reward_account(link.link)), juno.ctx.denom, 40)
+    bank.mint(juno.ctx, juno.ctx.module_account(reward_account(link.link)), juno.ctx.denom, 45)
+    REWARDS.put(juno.state, link.link, link.validator(0), 5)
     SENT.put(juno.state, link.link, 100)
     PAID_OUT.put(juno.state, link.link, 60)
     batch = DistributeBatch((Reward(link.validator(0), 30), Reward(link.validator(1), 70)), juno.ctx.denom)
@@ -245,10 +257,10 @@ def test_refused_rewards_come_back_up_to_what_was_not_paid_out() -> None:
     flight.answer = b'{"error":"no"}'
     rig.acknowledge(flight)
     waiting = tuple(REWARDS.get(juno.state, link.link, link.validator(index)) for index in (0, 1))
-    assert (waiting, SENT.get(juno.state, link.link)) == ((30, 10), 60)
+    assert (waiting, SENT.get(juno.state, link.link)) == ((35, 10), 60)
     rig.advance(10)
     rig.block()
-    assert SENT.get(juno.state, link.link) == 100
+    assert SENT.get(juno.state, link.link) == 105
 
 
 # requests
@@ -269,6 +281,40 @@ def test_an_unstake_lowers_what_is_on_record_of_its_delegator() -> None:
     rig.settle()
     (record,) = link.consumer.query("mesh/consumer/delegations", link=link.link)
     assert record.tokens == 70
+
+
+def test_a_burn_of_nothing_is_no_burn_and_one_of_everything_there_could_be_is() -> None:
+    _, link, _ = lent()
+    osmo, juno = link.provider, link.consumer
+    rows = tuple(BurnRow(osmo.address("alice"), link.validator(0), amount) for amount in (0, MAX_AMOUNT))
+    with juno.ctx.branch() as branch:
+        answer = requests.on_burn(branch, link.link, Burn(osmo.ctx.denom, rows))
+    told = [dict(event.attributes) for event in branch.events if event.type == "mesh/burn-requested"]
+    assert [(each["amount"], each["debt"]) for each in told] == [("100", str(MAX_AMOUNT - 100))]
+    assert [row.amount for row in answer.short] == [MAX_AMOUNT - 100]
+
+
+def test_a_provider_cannot_unstake_for_nobody() -> None:
+    rig, link, _ = lent()
+    osmo = Stranger(rig, link, link.provider)
+    coin = {"denom": "uosmo", "amount": 1}
+    told = {"@type": "unstake", "delegator": "a/b", "validator": link.validator(0), "unstake": coin, "tx_id": 9}
+    assert osmo.says(told) == b'{"error":"mesh/bad-name"}'
+
+
+def test_a_provider_is_paid_no_rewards_of_another_one() -> None:
+    rig = MeshRig()
+    for name in ("osmo", "axelar"):
+        rig.add(name, alice=100)
+    juno = rig.add("juno", genesis={"mesh/consumer": {"links": {"osmo-1": terms(), "axelar-1": terms()}}}, alice=100)
+    mine, other = rig.link("osmo", "juno"), rig.link("axelar", "juno")
+    rig.relay()
+    bank.mint(juno.ctx, juno.ctx.module_account(reward_account(other.link)), juno.ctx.denom, 50)
+    SENT.put(juno.state, other.link, 50)
+    earned = Earned(mine.lent, other.link)
+    payment = TransferRewards(Coin(juno.ctx.denom, 50), juno.address("eve"), 1, Address("osmo1x"), mine.validator(0), earned)
+    with refused(juno, "mesh/unknown-link"), juno.ctx.branch() as branch:
+        requests.on_transfer_rewards(branch, mine.link, payment)
 
 
 def test_an_answer_of_less_than_nothing_raises_no_slash() -> None:
@@ -316,10 +362,10 @@ def test_what_an_operator_is_paid_over_there_is_told() -> None:
     osmo, juno = link.provider, link.consumer
     osmo.send("val-2", identity(link, 2, 0), SetRewardPolicy(link.lent, link.validator(0), Split.PER_LINK, 500))
     rig.advance(100)
-    earn(link, 100)
+    earn(link, 39)  # 5 % is 1.95
     rig.settle()
     told = [dict(event.attributes) for event in juno.events if event.type == "mesh/operator-paid"]
-    assert told == [{"link": link.link, "validator": link.validator(0), "amount": "5"}]
+    assert told == [{"link": link.link, "validator": link.validator(0), "amount": "1"}]
 
 
 def test_nothing_is_asked_back_over_a_link_that_is_closed() -> None:
