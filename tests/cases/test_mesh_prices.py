@@ -1,6 +1,7 @@
 """Prices: how long one counts, how often it is asked for, and what a chain does without one (case list, section A)."""
 
 import pytest
+from msgspec.structs import replace
 
 from harness import Chain
 from mesh_faults import downtime
@@ -10,7 +11,7 @@ from meshsec_core.ibc.prices import Quote, Track
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND, ChainId
 from meshsec_core.security.mesh.consumer.governance import SetMaxCap, SetPriceFeed
-from meshsec_core.security.mesh.consumer.pricing import channel_of
+from meshsec_core.security.mesh.consumer.pricing import FEEDS, Asked, channel_of
 from meshsec_core.security.mesh.consumer.state import Feed
 from meshsec_core.security.mesh.price import Told, current, is_due, newer
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake
@@ -197,6 +198,20 @@ def test_a_feed_that_names_a_market_believes_the_first_channel_that_opens_to_it_
 def link_feed(link: Link) -> Feed:
     feed: Feed = link.consumer.query("mesh/consumer/link", link=link.link).params.feed
     return feed
+
+
+def test_a_feed_that_changes_forgets_what_it_was_told_and_asks_anew_and_one_that_goes_leaves_nothing() -> None:
+    rig, link, market = start(period_seconds=60, window_seconds=1)
+    quote(market, E18 // 2)
+    rig.advance(60)
+    rig.settle()
+    assert price(link) == (E18 // 2, "")
+    juno, feed = link.consumer, link.consumer.query("mesh/consumer/link", link=link.link).params.feed
+    govern(juno, SetPriceFeed(link.link, E18, replace(feed, quote="uother")))
+    assert price(link) == (None, "mesh/no-price-data")
+    assert FEEDS.get(juno.state).asked == (Asked(link.link),)
+    govern(juno, SetPriceFeed(link.link, E18, None))
+    assert (price(link), juno.state.get(FEEDS.path)) == ((E18, ""), None)
 
 
 @pytest.mark.parametrize(("channel", "market"), [("", ""), ("channel-0", "axelar-1")])

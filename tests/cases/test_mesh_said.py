@@ -12,6 +12,7 @@ from meshsec_core.modules import bank
 from meshsec_core.security.mesh.consumer import requests
 from meshsec_core.security.mesh.consumer.governance import CloseLink
 from meshsec_core.security.mesh.consumer.state import PAID_OUT, REQUESTS, REWARDS, SENT, reward_account
+from meshsec_core.security.mesh.history import Change
 from meshsec_core.security.mesh.packets import (
     MAX_AMOUNT,
     PROVIDER_PORT,
@@ -28,7 +29,7 @@ from meshsec_core.security.mesh.provider import sweep
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake
 from meshsec_core.security.mesh.provider.payout import WithdrawRewards
 from meshsec_core.security.mesh.provider.policy import SetRewardPolicy
-from meshsec_core.security.mesh.provider.state import LINKS
+from meshsec_core.security.mesh.provider.state import HISTORIES, LINKS
 from meshsec_core.security.mesh.provider.vault import Bond
 from meshsec_core.security.mesh.rewards import Split
 
@@ -121,6 +122,15 @@ def test_what_is_unbonding_loses_what_is_stated_and_for_downtime_no_more_than_th
     rig.settle()
     juno.says(report(link, slashed=[entry]))
     assert link.stake("alice", 0).unbonding == left
+
+
+def test_a_change_is_remembered_beside_those_of_an_unbonding_time_before_it() -> None:
+    rig, link, juno = lent()
+    rig.advance(90)
+    juno.says(report(link, jailed=[link.validator(0)]))
+    entries = HISTORIES.get(link.provider.state, link.lent, link.validator(0)).entries
+    key = link.consumer.consensus_key(0).public_key
+    assert [(entry.change, entry.public_key) for entry in entries] == [(Change.ADDED, key), (Change.JAILED, b"")]
 
 
 def test_what_a_report_updates_is_told() -> None:
