@@ -1,7 +1,8 @@
 """One warm process per area: it runs the tests once to see which reach what, and then forks for every mutant.
 
 A child exchanges the code of the one changed function in place, forgets what the core remembers, runs the tests that reach the
-changed lines, the quick ones first, and ends at the first failure. Nothing is imported or copied again.
+changed lines, and ends at the first failure: those first that have caught a mutant of the same function, then the quick ones.
+Nothing is imported or copied again.
 """
 
 import gc
@@ -78,6 +79,8 @@ class Session:
         self._tell = tell
         self._seconds: dict[str, float] = {}
         self._failed: list[str] = []
+        self._caught: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        """By file and function, the tests that have caught a mutant of it."""
 
     def pytest_configure(self) -> None:
         """Let random tests play the same examples each time, and not look for simpler ones."""
@@ -135,8 +138,7 @@ class Session:
                 if mutant is None:
                     exhausted = True
                     break
-                lines = reached.get(mutant.file, {})
-                tests = sorted({test for line in mutant.lines for test in lines.get(line, ())}, key=self._seconds.__getitem__)
+                tests = self._in_order(mutant, reached.get(mutant.file, {}))
                 if not tests:
                     self._tell(Verdict(mutant, UNREACHED))
                     continue
@@ -149,6 +151,12 @@ class Session:
                 running[child] = (mutant, reader, time.monotonic())
             self._collect(running)
 
+    def _in_order(self, mutant: Mutant, lines: dict[int, set[str]]) -> list[str]:
+        """Return the tests that reach a mutant, the likely ones first."""
+        caught = self._caught[mutant.file, mutant.where]
+        tests = {test for line in mutant.lines for test in lines.get(line, ())}
+        return sorted(tests, key=lambda test: (test not in caught, self._seconds[test]))
+
     def _collect(self, running: dict[int, tuple[Mutant, int, float]]) -> None:
         """Hear the children that have ended."""
         for child, (mutant, reader, started) in list(running.items()):
@@ -158,6 +166,8 @@ class Session:
                 os.close(reader)
                 del running[child]
                 end = ENDS.get(os.waitstatus_to_exitcode(status), KILLED)
+                if test:
+                    self._caught[mutant.file, mutant.where].add(test)
                 self._tell(Verdict(mutant, end, test, round(time.monotonic() - started, 2)))
         time.sleep(0.005)
 
