@@ -27,6 +27,7 @@ format: $(READY)
 long: $(READY)
 	MESHSEC_SEEDS=5000 $(BIN)/python -m pytest -n $(WORKERS) tests/properties/test_consensus.py tests/worlds/test_adversary.py
 	PYTHONPATH=tests $(BIN)/python -m soak --actions 1000000
+	PYTHONPATH=tests $(BIN)/python -m torture --kills 200
 	PYTHONPATH=tests $(BIN)/python -m mutations.named
 	PYTHONPATH=tests $(BIN)/python -m mutations.score light merkle packet consensus mesh
 
