@@ -6,6 +6,7 @@ from harness import Chain
 from mesh_faults import double_vote, downtime, evidence_for
 from mesh_rig import Link, MeshRig, account, pair, refused
 from meshsec_core.ibc.channel import ChannelCloseInit
+from meshsec_core.modules.slashing import Unjail
 from meshsec_core.security.mesh.consumer.governance import CloseLink, OpenLink, SetMaxCap
 from meshsec_core.security.mesh.consumer.state import CLOSING, LinkParams
 from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT
@@ -198,3 +199,27 @@ def test_a_fault_is_still_charged_to_what_was_unbonding_when_the_link_closed() -
     assert [account(osmo, user).collateral for user in ("alice", "bob")] == [950, 1_000]
     assert not rig.collect()
     osmo.check_laws()
+
+
+@pytest.mark.parametrize("how", ["the cap rises", "the link opens again"])
+def test_who_is_jailed_before_the_full_report_and_unjailed_after_it_in_one_block_can_be_lent_to(how: str) -> None:
+    """The validator never leaves the active set, so that nothing but its release from jail is news."""
+    rules = {"double_sign_slash_bps": 1_000, "downtime_slash_bps": 1_000, "jail_time": 0}
+    rig, link = pair(alice=1_000, genesis={"slashing": rules})
+    osmo, juno = link.provider, link.consumer
+    if how == "the cap rises":
+        govern(juno, SetMaxCap(link.link, 0))
+        rig.settle()
+    else:
+        close(rig, link)
+    downtime(juno, 0)
+    if how == "the cap rises":
+        govern(juno, SetMaxCap(link.link, 10**9))
+    else:
+        govern(juno, OpenLink(osmo.ctx.chain_id, LinkParams(max_cap=10**9)))
+        link = rig.link("osmo", "juno")
+    juno.send("val-0", Unjail())
+    rig.settle()
+    osmo.send("alice", Bond(100), StakeRemote(link.lent, link.validator(0), 100))
+    rig.settle()
+    assert link.virtual(0) == 100

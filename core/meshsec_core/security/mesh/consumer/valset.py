@@ -191,7 +191,11 @@ def _piped(ctx: Ctx) -> Piped:
 
 
 def _changes(ctx: Ctx, piped: Piped) -> ValsetUpdate:
-    """Turn what happened into what is true now; of a thing and its opposite in one report, the present state decides."""
+    """Turn what happened into what is true now; of a thing and its opposite in one report, the present state decides.
+
+    Who is jailed and unjailed within one block never leaves the active set; a provider whose link opened in between has heard of
+    the jail alone, so it is named again.
+    """
     records = {validator: staking.get_validator(ctx.store, validator) for validator in sorted(piped.changes)}
 
     def having(what: str, *, bonded: bool | None = None, jailed: bool | None = None) -> Iterable[staking.Validator]:
@@ -203,7 +207,12 @@ def _changes(ctx: Ctx, piped: Piped) -> ValsetUpdate:
 
     return replace(
         _empty(ctx),
-        additions=tuple(_named(record) for record in having(BONDED, bonded=True)),
+        additions=tuple(
+            _named(record)
+            for validator, record in records.items()
+            if record.status is staking.Status.BONDED
+            and (BONDED in piped.changes[validator] or (UNJAILED in piped.changes[validator] and not record.jailed))
+        ),
         removals=tuple(record.operator for record in having(UNBONDING, bonded=False)),
         jailed=tuple(record.operator for record in having(JAILED, jailed=True)),
         unjailed=tuple(record.operator for record in having(UNJAILED, jailed=False)),
