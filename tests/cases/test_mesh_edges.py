@@ -146,7 +146,7 @@ def test_a_burn_of_more_than_a_reported_slash_leaves_asks_for_nothing() -> None:
 
 
 def test_what_one_validator_refuses_costs_the_others_nothing_and_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    rig, link = lend(1, 1)
+    rig, link = lend(1, 1, consumer_terms={"reward_seconds": 3_600})  # nothing but the refusal asks for an epoch
     juno, whole = link.consumer, collect.collect_one
     link.provider.send("alice", *(StakeRemote(link.lent, link.validator(index), 9) for index in (0, 1)))
     rig.relay()

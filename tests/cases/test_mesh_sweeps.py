@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from harness import Chain
-from mesh_faults import double_vote, downtime, evidence_for
+from mesh_faults import double_vote, downtime, evidence_for, identity
 from mesh_rig import Link, MeshRig, account, refused, star
 from meshsec_core.kernel.types import ONE_E18, SECOND
 from meshsec_core.modules import bank
@@ -17,10 +17,11 @@ from meshsec_core.security.mesh.provider import sweep
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
 from meshsec_core.security.mesh.provider.local import StakeLocal
 from meshsec_core.security.mesh.provider.payout import WithdrawRewards
+from meshsec_core.security.mesh.provider.policy import SetRewardPolicy
 from meshsec_core.security.mesh.provider.state import FAULTS, POOLS, SWEEPS, Authority, Fault, FaultKind, Sweep, Sweeps
 from meshsec_core.security.mesh.provider.vault import Bond, Unbond
 from meshsec_core.security.mesh.ranges import Range
-from meshsec_core.security.mesh.rewards import Pool
+from meshsec_core.security.mesh.rewards import Pool, Split
 
 USERS = tuple(f"user-{index}" for index in range(7))
 
@@ -334,3 +335,19 @@ def test_a_loss_of_local_stake_comes_after_what_waits() -> None:
     assert [x.range(user, 0) for user in USERS] == [Range.of(135)] * 7
     rig.settle()
     assert collaterals(osmo) == [166] * 7
+
+
+@pytest.mark.usefixtures("two_a_block")
+def test_an_operator_who_lends_pays_before_it_is_credited_with_its_part_of_rewards() -> None:
+    rig, x, _ = start((*USERS, "val-2"))
+    osmo, juno = x.provider, x.consumer
+    osmo.send("val-2", identity(x, 2, 0), SetRewardPolicy(x.lent, x.validator(0), Split.LARGER))
+    rig.advance(100)
+    bank.mint(juno.ctx, juno.ctx.module_account(reward_account(x.link)), juno.ctx.denom, 1_000)
+    REWARDS.put(juno.state, x.link, x.validator(0), 1_000)
+    prove(x)
+    juno.block(10 * SECOND)
+    assert account(osmo, "val-2").collateral == 200
+    rig.relay()
+    assert (account(osmo, "val-2").collateral, x.rewards("val-2", 0)) == (185, 100 + 112)  # an eighth of 900 is 112.5
+    rig.settle()

@@ -52,7 +52,7 @@ def set_reward_policy(ctx: Ctx, msg: SetRewardPolicy) -> None:
     current = POLICIES.get(ctx.store, msg.consumer, msg.validator).at(ctx.time)
     here = node_here(ctx.store, msg.consumer, msg.validator)
     dearer = commission(ctx.store, here, wanted) > commission(ctx.store, here, current)
-    choice = Choice(current, wanted, ctx.time + link.unbonding_time) if dearer and link.unbonding_time else Choice(wanted)
+    choice = Choice(current, wanted, ctx.time + link.unbonding_time) if dearer else Choice(wanted)
     POLICIES.put(ctx.store, msg.consumer, msg.validator, choice)
     ctx.emit(
         "mesh/reward-policy",
