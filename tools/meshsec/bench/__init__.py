@@ -8,38 +8,54 @@ and a row there.
 
 from collections.abc import Callable, Iterator, Mapping
 
-from meshsec.bench import boot, ibc, idle, mesh, mesh_security, sim, snapshot, state, tx
+from meshsec.bench import block, boot, clock, ibc, idle, limits, mesh, mesh_security, sim, snapshot, state, tx
 from meshsec.bench.figure import Figure, tell
 from meshsec_core.kernel.errors import Rejected
 
 UNKNOWN_SUITE = "bench/unknown-suite"
 
 SUITES: Mapping[str, Callable[[], Iterator[Figure]]] = {
+    "limits": limits.measure,
     "sim": sim.measure,
     "state": state.measure,
     "ibc": ibc.measure,
     "tx": tx.measure,
+    "block": block.measure,
     "mesh": mesh.measure,
     "mesh-security": mesh_security.measure,
     "snapshot": snapshot.measure,
+    "clock": clock.measure,
     "idle": idle.measure,
     "boot": boot.measure,
 }
 """What can be measured, by name."""
 
 
-def run(suite: str | None = None) -> list[Figure]:
-    """Measure one suite, or all of them; what is under way is told on stderr.
+def named(suite: str = "") -> tuple[str, ...]:
+    """Return the suites that are meant: one, or all of them.
 
     Raises:
         Rejected: `bench/unknown-suite`.
     """
     if suite and suite not in SUITES:
-        raise Rejected(UNKNOWN_SUITE, suite=suite[:50], known=", ".join(SUITES))
+        raise Rejected(UNKNOWN_SUITE, suite=suite[:50], known=", ".join((*SUITES, "scale")))
+    return (suite,) if suite else tuple(SUITES)
+
+
+def run(suite: str = "", told: Callable[[str], object] = tell) -> list[Figure]:
+    """Measure one suite, or all of them.
+
+    Args:
+        suite: its name.
+        told: is told what is under way; on stderr by default.
+
+    Raises:
+        Rejected: `bench/unknown-suite`.
+    """
     figures = []
-    for name in (suite,) if suite else SUITES:
-        tell(f"{name} …")
+    for name in named(suite):
+        told(f"{name} …")
         for figure in SUITES[name]():
-            tell(f"  {figure}")
+            told(f"  {figure}")
             figures.append(figure)
     return figures

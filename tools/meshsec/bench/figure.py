@@ -1,13 +1,23 @@
 """What a measurement gives, and how it is told while the next one runs."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from statistics import median
 from time import perf_counter, process_time
 from typing import ParamSpec
 
 import msgspec
 
 P = ParamSpec("P")
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """What the machine does at most, measured in the same run as what it limits."""
+
+    value: float
+    """In the unit of the figure."""
+    by: str = "signatures alone"
+    """What sets it."""
 
 
 class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -18,22 +28,48 @@ class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
     value: float
     unit: str
     limit: float | None = None
-    """The most that the machine allowed in the same run, by the cost of the signatures alone."""
+    """The most that the machine allowed in the same run."""
     ratio: float | None = None
     """The value's part of the limit."""
+    limited_by: str = ""
+    """What sets the limit."""
+    spread: float | None = None
+    """How far the median try is from the best one, as a part of the value; nothing if there was one try."""
+
+    @property
+    def rises(self) -> bool:
+        """Tell whether more is better: so it is with rates, and with nothing else."""
+        return self.unit.endswith("/s")
 
     def __str__(self) -> str:
         """Spell the figure for people."""
-        bound = "" if self.limit is None else f"   {self.ratio:.0%} of the {self.limit:,.0f} that signatures alone allow"
+        bound = "" if self.ratio is None else f"   {self.ratio:.0%} of the {self.limit:,.0f} of {self.limited_by}"
         return f"{self.name:<24} {self.value:>10,} {self.unit}{bound}"
 
 
-def figure(name: str, value: float, unit: str, limit: float | None = None) -> Figure:
-    """Round a measured number to what can be repeated: three digits, or whole units."""
+def figure(
+    name: str,
+    tries: Sequence[float],
+    unit: str,
+    limit: Limit | None = None,
+    pick: Callable[[Sequence[float]], float] | None = None,
+) -> Figure:
+    """Make a figure of the best of several tries, rounded to what can be repeated: three digits, or whole units.
+
+    Args:
+        name: of the figure.
+        tries: what was measured each time.
+        unit: rates end in `/s`; of them the highest try counts, of all else the lowest.
+        limit: what the machine allowed in the same run.
+        pick: which try counts, where it is not the best one.
+    """
+    best = max(tries) if unit.endswith("/s") else min(tries)
+    value = pick(tries) if pick else best
     digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    spread = round(abs(median(tries) - best) / value, 3) if len(tries) > 1 and value > 0 else None
     if limit is None:
-        return Figure(name, round(value, digits), unit)
-    return Figure(name, round(value, digits), unit, round(limit), round(value / limit, 3))
+        return Figure(name, round(value, digits), unit, spread=spread)
+    return Figure(name, round(value, digits), unit, round(limit.value), round(value / limit.value, 3), limit.by, spread)
 
 
 def seconds(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> float:
@@ -49,6 +85,11 @@ def busy_seconds(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -
     begun = process_time()
     work(*args, **kwargs)
     return process_time() - begun
+
+
+def scaled(tries: Sequence[float], factor: float) -> list[float]:
+    """Convert what was measured into another unit."""
+    return [each * factor for each in tries]
 
 
 def tell(line: str) -> None:

@@ -1,6 +1,6 @@
 """Headers of another chain as a light client takes them: decoded, hashed, and believed for the signatures of four validators."""
 
-from meshsec.bench.figure import busy_seconds
+from meshsec.bench.figure import Limit, busy_seconds
 from meshsec.world.sim import SimWorld
 from meshsec_core.ibc import tendermint
 from meshsec_core.kernel.crypto import Verify, verify
@@ -16,9 +16,9 @@ DAY = 86_400 * SECOND
 Question = tuple[bytes, bytes, bytes]
 
 
-def verified_per_s(tries: int, headers: int) -> tuple[float, float]:
-    """Verify headers of a simulated chain one after another, each from the one before; return how many a second, and how many
-    the verification of the signatures that this takes allows in the same run.
+def verified_per_s(tries: int, headers: int) -> tuple[list[float], Limit]:
+    """Verify headers of a simulated chain one after another, each from the one before; return how many a second in each
+    try, and how many the verification of the signatures that this takes allows in the same run.
 
     Args:
         tries: how many times over.
@@ -40,7 +40,7 @@ def verified_per_s(tries: int, headers: int) -> tuple[float, float]:
     for _ in range(tries):
         limits.append(headers / busy_seconds(_verify_all, questions))
         values.append(headers / busy_seconds(_follow, client, spelled, verify))
-    return max(values), max(limits)
+    return values, Limit(max(limits))
 
 
 def _header(replica: Replica, height: int) -> ClientHeader:

@@ -25,7 +25,7 @@ def measure() -> Iterator[Figure]:
         begun = [processor_seconds(pid) for pid in relayers]
         sleep(REST_SECONDS)
         busy = [processor_seconds(pid) - before for pid, before in zip(relayers, begun, strict=True)]
-        yield figure("idle.chain_mib", max(resident_mib(children[name]) for name in world.chains), "MiB")
-        yield figure("idle.relayer_mib", max(map(resident_mib, relayers)), "MiB")
-        yield figure("idle.gateway_mib", resident_mib(children["gateway"]), "MiB")
-    yield figure("idle.relayer_percent", max(busy) / REST_SECONDS * PERCENT, "%")
+        yield figure("idle.chain_mib", [max(resident_mib(children[name]) for name in world.chains)], "MiB")
+        yield figure("idle.relayer_mib", [max(map(resident_mib, relayers))], "MiB")
+        yield figure("idle.gateway_mib", [resident_mib(children["gateway"])], "MiB")
+    yield figure("idle.relayer_percent", [max(busy) / REST_SECONDS * PERCENT], "%")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from statistics import median
 from time import perf_counter
 
-from meshsec.bench.figure import Figure, figure
+from meshsec.bench.figure import Figure, figure, scaled
 from meshsec.world.process import ProcessWorld
 from meshsec_core.kernel.errors import InvariantViolated
 
@@ -26,7 +26,7 @@ def measure(tries: int = 7) -> Iterator[Figure]:
         for _ in range(tries):
             world.relay()
             took.append(_cross(world))
-    yield figure("mesh.remote_stake_ms", median(took) * MILLISECONDS, "ms")
+    yield figure("mesh.remote_stake_ms", scaled(took, MILLISECONDS), "ms", pick=median)
 
 
 def _cross(world: ProcessWorld) -> float:

@@ -6,9 +6,8 @@ State is written as messages would leave it; what is measured runs as in a block
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from msgspec.structs import replace
-
 from meshsec.bench.figure import Figure, busy_seconds, figure
+from meshsec.bench.meshes import sized
 from meshsec.mesh import Bond, StakeRemote
 from meshsec.world.sim import SimWorld
 from meshsec_core.app import App
@@ -40,7 +39,7 @@ from meshsec_core.security.mesh.ranges import Range
 from meshsec_core.security.mesh.rewards import Pool
 from meshsec_core.security.mesh.stake import Stake
 from meshsec_sdk.client import Client
-from meshsec_sdk.mesh_file import MeshSpec, topology
+from meshsec_sdk.mesh_file import topology
 from meshsec_sdk.wallet import Wallet
 
 MILLISECONDS = 1e3
@@ -61,7 +60,7 @@ def measure(users: int = 10_000, validators: int = 50, epoch_validators: int = 1
         epoch_validators: of the chain whose epoch is measured.
         stakes: that cross at once.
     """
-    yield from _slash(users, validators)
+    yield from slash(users, validators)
     yield _epoch(epoch_validators)
     yield _cross(stakes)
 
@@ -84,7 +83,8 @@ class _Blocks:
         self.app.state.commit(height, self.app.state.preview(overlay.changes))
 
 
-def _slash(users: int, validators: int) -> Iterator[Figure]:
+def slash(users: int, validators: int) -> Iterator[Figure]:
+    """Measure a slash that reaches users who lend over three links each."""
     blocks = _Blocks(SimWorld("star:4").nodes["osmosis"].replica.app)
     links = [LinkId(name) for (name,), _ in LINKS.items(blocks.app.state)]
     names = [ValidatorId(f"valoper1{index:04d}") for index in range(validators)]
@@ -97,8 +97,8 @@ def _slash(users: int, validators: int) -> Iterator[Figure]:
     slashed = sum(account.collateral < COLLATERAL for _, account in VAULTS.items(blocks.app.state))
     if slashed != users:
         raise InvariantViolated(f"{slashed} of {users} users were slashed")
-    yield figure("mesh-security.slash_ms", sum(took) * MILLISECONDS, "ms")
-    yield figure("mesh-security.slash_block_ms", max(took) * MILLISECONDS, "ms")
+    yield figure("mesh-security.slash_ms", [sum(took) * MILLISECONDS], "ms")
+    yield figure("mesh-security.slash_block_ms", [max(took) * MILLISECONDS], "ms")
 
 
 def _lend(ctx: Ctx, users: int, links: list[LinkId], validators: list[ValidatorId]) -> None:
@@ -118,7 +118,7 @@ def _lend(ctx: Ctx, users: int, links: list[LinkId], validators: list[ValidatorI
 
 
 def _epoch(validators: int) -> Figure:
-    spec = _sized("pair", "juno", validators)
+    spec = sized(topology("pair"), "juno", validators)
     blocks = _Blocks(SimWorld(spec, connect=False).nodes["juno"].replica.app)
     name, took = LinkId("channel-0"), []
 
@@ -132,20 +132,13 @@ def _epoch(validators: int) -> Figure:
         took.append(busy_seconds(blocks.make, lambda ctx: epoch.run(ctx, name)))
     if sum(request.bonded for _, request in REQUESTS.items(blocks.app.state, name)) != 500 * validators:
         raise InvariantViolated("the epoch has not bonded what was asked for")
-    return figure("mesh-security.epoch_ms", max(took) * MILLISECONDS, "ms")
+    return figure("mesh-security.epoch_ms", [max(took) * MILLISECONDS], "ms")
 
 
 def _borrow(ctx: Ctx, name: LinkId) -> None:
     """Write an open link."""
     link = Link(ctx.chain_id, "07-tendermint-0", "connection-0", "channel-0", Phase.OPEN, LinkParams(max_cap=10**15))
     BORROWED.put(ctx.store, name, link)
-
-
-def _sized(shape: str, chain: str, validators: int) -> MeshSpec:
-    spec = topology(shape)
-    first = spec.chain(chain)
-    many = tuple(replace(first.validators[0], name=f"val-{index}") for index in range(validators))
-    return replace(spec, chains=tuple(replace(each, validators=many) if each.name == chain else each for each in spec.chains))
 
 
 def _cross(stakes: int) -> Figure:
@@ -161,4 +154,4 @@ def _cross(stakes: int) -> Figure:
     held = world.juno.get("/v1/mesh/consumer/links")[0]
     if int(held["requested"]) != stakes:
         raise InvariantViolated(f"{held['requested']} of {stakes} stakes have crossed")
-    return figure("mesh-security.cross_stakes_per_s", stakes / took, "stakes/s")
+    return figure("mesh-security.cross_stakes_per_s", [stakes / took], "stakes/s")

@@ -18,9 +18,9 @@ LOOK_SECONDS = 0.02
 PATIENCE_SECONDS = 120.0
 
 
-def packets_per_s(tries: int, packets: int) -> tuple[float, float]:
-    """Send coins over the transfer channel of a pair; return the best rate, from the first request until the sender has every
-    answer, and the least processor time that a packet takes of all processes of the mesh together, in seconds.
+def packets_per_s(tries: int, packets: int) -> tuple[list[float], list[float]]:
+    """Send coins over the transfer channel of a pair; return of each try the rate, from the first request until the sender has
+    every answer, and the processor time that a packet takes of all processes of the mesh together, in seconds.
 
     Args:
         tries: how many times over.
@@ -39,7 +39,7 @@ def packets_per_s(tries: int, packets: int) -> tuple[float, float]:
             begun = sum(map(processor_seconds, children))
             rates.append(packets / seconds(_carry, client, channel, signed))
             costs.append((sum(map(processor_seconds, children)) - begun) / packets)
-        return max(rates), min(costs)
+        return rates, costs
 
 
 def transfer_channel(channels: list[dict[str, str]]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 from meshsec import mesh
-from meshsec.bench.figure import Figure, busy_seconds, figure, seconds
+from meshsec.bench.figure import Figure, busy_seconds, figure, scaled, seconds
 from meshsec.world.base import World
 from meshsec.world.process import ProcessWorld
 from meshsec.world.sim import SimWorld
@@ -31,10 +31,10 @@ def measure(tries: int = 5) -> Iterator[Figure]:
             world.mine(BLOCKS)
             world.settle()
             saves = [clock(world.snapshot, "start") for _ in range(tries)]
-            yield figure(f"snapshot.{prefix}save_ms", min(saves) * MILLISECONDS, "ms")
+            yield figure(f"snapshot.{prefix}save_ms", scaled(saves, MILLISECONDS), "ms")
             reverts = []
             for _ in range(tries):
                 world.mine(AHEAD)
                 world.relay()
                 reverts.append(clock(world.revert, "start"))
-            yield figure(f"snapshot.{prefix}revert_ms", min(reverts) * MILLISECONDS, "ms")
+            yield figure(f"snapshot.{prefix}revert_ms", scaled(reverts, MILLISECONDS), "ms")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from meshsec.bench import growth, restart
-from meshsec.bench.figure import Figure, busy_seconds, figure
+from meshsec.bench.figure import Figure, busy_seconds, figure, scaled
 from meshsec.bench.resident import KIB_PER_MIB, resident_mib
 from meshsec_core.kernel.merkle import ics23
 from meshsec_core.kernel.store.state import State
@@ -32,22 +32,23 @@ def measure(
         blocks: in which memory may grow; 0 leaves it out.
     """
     if blocks:
-        yield figure("state.growth_mib", growth.mib(blocks), "MiB")
-    yield from _tree(tries, accounts, writes)
+        yield figure("state.growth_mib", [growth.mib(blocks)], "MiB")
+    yield from tree(tries, accounts, writes)
     if killed:
         wall, used = restart.seconds_to_return(tries, killed)
         yield figure("state.restart_s", wall, "s")
         yield figure("state.restart_cpu_s", used, "s")
 
 
-def _tree(tries: int, accounts: int, writes: int) -> Iterator[Figure]:
+def tree(tries: int, accounts: int, writes: int) -> Iterator[Figure]:
+    """Measure a store in memory: built, written to in batches, and proven from."""
     paths = sorted(f"{STORE}/balances/" + sha256(str(number).encode()).hexdigest() for number in range(accounts))
     opened: list[State] = []
     gc.collect()
     before = resident_mib()
     loaded = busy_seconds(lambda: opened.append(_open(paths)))
-    yield figure("state.load_s", loaded, "s")
-    yield figure("state.bytes_per_key", (resident_mib() - before) * BYTES_PER_MIB / accounts, "bytes")
+    yield figure("state.load_s", [loaded], "s")
+    yield figure("state.bytes_per_key", [(resident_mib() - before) * BYTES_PER_MIB / accounts], "bytes")
     state = opened[0]
     taken: dict[str, list[float]] = {name: [] for name in ("write", "prove", "verify", "prove_absent", "verify_absent")}
     for height in range(1, tries + 1):
@@ -59,7 +60,7 @@ def _tree(tries: int, accounts: int, writes: int) -> Iterator[Figure]:
             taken["prove" + suffix].append(busy_seconds(_prove, state, keys, proofs) / len(keys))
             taken["verify" + suffix].append(busy_seconds(_verify, state.app_hash(height), keys, proofs) / len(keys))
     for name, found in taken.items():
-        yield figure(f"state.{name}_us", min(found) * MICROSECONDS, "us")
+        yield figure(f"state.{name}_us", scaled(found, MICROSECONDS), "us")
 
 
 def _open(paths: Sequence[str]) -> State:

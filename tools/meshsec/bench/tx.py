@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
 from meshsec.bench import signatures
-from meshsec.bench.figure import Figure, figure, seconds
+from meshsec.bench.figure import Figure, Limit, figure, seconds
+from meshsec.bench.meshes import one_chain
 from meshsec.world.process import ProcessWorld
 from meshsec_core.kernel.errors import InvariantViolated
 from meshsec_core.kernel.types import Denom
 from meshsec_core.modules.bank import Send
 from meshsec_sdk.client import Client
-from meshsec_sdk.mesh_file import topology
 from meshsec_sdk.names import USERS
 from meshsec_sdk.wallet import Wallet
 
@@ -26,10 +24,8 @@ def measure(tries: int = 4, transfers: int = 5_000) -> Iterator[Figure]:
         tries: how many times over.
         transfers: in each try, from all development users in turn.
     """
-    pair = topology("pair")
-    alone = msgspec.structs.replace(pair, chains=pair.chains[:1], links=(), relayers=())
     limits, values = [], []
-    with ProcessWorld(alone) as world, Client(world.home.running().endpoints.chains["osmosis"]) as client:
+    with ProcessWorld(one_chain()) as world, Client(world.home.running().endpoints.chains["osmosis"]) as client:
         wallets = [Wallet.named(client, user) for user in USERS]
         denom, target = Denom(client.status().denom), wallets[0].address
         for _ in range(tries):
@@ -38,7 +34,7 @@ def measure(tries: int = 4, transfers: int = 5_000) -> Iterator[Figure]:
             begun = client.status().height
             values.append(transfers / seconds(_commit, client, signed))
             _check(client, begun, transfers)
-    yield figure("tx.committed_per_s", max(values), "transfers/s", limit=max(limits))
+    yield figure("tx.committed_per_s", values, "transfers/s", Limit(max(limits)))
 
 
 def _commit(client: Client, signed: list[bytes]) -> None:
