@@ -252,7 +252,7 @@ def test_of_a_thing_and_its_opposite_in_one_report_the_present_decides() -> None
     juno.send("val-0", Unjail())
     rig.settle()
     (said,) = sent_reports(juno, since)
-    assert said.keys() == {"unjailed", "slashed"}
+    assert said.keys() == {"unjailed", "slashed", "additions"}
     assert known(link)[0] is State.ACTIVE
 
 
