@@ -94,7 +94,8 @@ def test_rewards_of_one_link_are_collected_at_its_own_time() -> None:
     often, seldom = {"max_cap": 10**9, "reward_seconds": 0}, {"max_cap": 10**9, "reward_seconds": 3_600}
     mint = {"mint": {"inflation_bps": 100_000, "interval": 1}}
     juno = rig.add("juno", genesis={**mint, "mesh/consumer": {"links": {"osmo-1": often, "axelar-1": seldom}}}, alice=1)
-    links = (rig.link("osmo", "juno"), rig.link("axelar", "juno"))
+    later = rig.link("axelar", "juno")
+    links = (rig.link("osmo", "juno"), later)  # whose epoch comes after that of the other
     rig.relay()
     for link in links:
         link.provider.send("alice", Bond(100_000), StakeRemote(link.lent, link.validator(0), 99_999))
