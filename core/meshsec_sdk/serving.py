@@ -12,7 +12,7 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ BAD_ADDRESS = "process/bad-address"
 
 BAD_INPUT_EXIT = 2
 INFRASTRUCTURE_EXIT = 3
-INFRASTRUCTURE = ("process/", "storage/", "relayer/bad-store", "relayer/store-version", "relayer/foreign-store")
+INFRASTRUCTURE = ("process/", "storage/", "relayer/bad-store", "relayer/store-", "relayer/foreign-store")
 """Beginnings of the codes that blame the machine and not the caller."""
 
 BACKLOG = 512
@@ -113,6 +113,9 @@ async def serve(
         stop: called first when the process is to end; must end event streams, and `beside`.
         beside: runs as long as requests are answered.
         said: what the log line `serving` carries besides the port.
+
+    Raises:
+        Rejected: what `beside` ended with; whoever was being answered has been.
     """
     config = uvicorn.Config(
         app,
@@ -137,15 +140,32 @@ async def serve(
     gc.collect()
     gc.freeze()
     structlog.get_logger().info("serving", port=listener.getsockname()[1], **said)
+    refusals: list[Rejected] = []
     async with asyncio.TaskGroup() as group:
         if beside is not None:
-            group.create_task(_finish(beside))
+            group.create_task(_finish(beside, refusals, end))
         group.create_task(server.serve([listener]))
+    if refusals:
+        structlog.get_logger().error("failed", code=refusals[0].code, **refusals[0].texts)
+        raise refusals[0]
     structlog.get_logger().info("ended")
 
 
-async def _finish(work: Awaitable[None]) -> None:
-    await work
+async def _finish(work: Awaitable[None], refusals: list[Rejected], end: Callable[[], None]) -> None:
+    """Do the work beside; when it refuses to go on, note why and end the rest, politely."""
+    try:
+        await work
+    except* Rejected as group:
+        refusals.extend(_leaves(group))
+        end()
+
+
+def _leaves(group: BaseExceptionGroup[Rejected]) -> Iterator[Rejected]:
+    for found in group.exceptions:
+        if isinstance(found, BaseExceptionGroup):
+            yield from _leaves(found)
+        else:
+            yield found
 
 
 class _Server(uvicorn.Server):

@@ -3,6 +3,7 @@
 Bad input is answered with 4xx in one shape, `{code, message, facts}`: routes raise `Rejected` and never catch.
 """
 
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import FastAPI
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from meshsec_core.kernel.errors import Rejected
 from meshsec_node.orders import ORDERS, WAIT_SECONDS, Order
 from meshsec_node.runner import Runner
+from meshsec_node.storage import DiskFailed
 from meshsec_node.stream import latest, read_since, stream
 from meshsec_node.version import VERSION
 from meshsec_node.views import txs
@@ -22,7 +24,7 @@ from meshsec_node.views.chain import receipt_fields
 from meshsec_node.views.forks import find_branch
 from meshsec_node.views.routes import NOT_DEVELOPMENT, Reply, Request, Route, check_request
 from meshsec_node.views.table import ROUTES
-from meshsec_sdk.answers import REFUSALS, BodyLimit, Endpoint, answer, events, strict
+from meshsec_sdk.answers import REFUSALS, BodyLimit, Endpoint, answer, events, refuse, strict
 from meshsec_sdk.problems import BAD_PARAMETER
 
 
@@ -39,11 +41,26 @@ def build_app(runner: Runner) -> FastAPI:
         routes.append(Mount("/branches/{branch}", app=_branches(runner)))
     routes.append(HttpRoute("/metrics", strict(_metrics(runner))))
     title = f"meshsec {runner.replica.genesis.chain_id}"
-    app = FastAPI(title=title, version=VERSION, routes=list(routes), redoc_url=None, exception_handlers=REFUSALS)
+    app = FastAPI(
+        title=title,
+        version=VERSION,
+        routes=list(routes),
+        redoc_url=None,
+        exception_handlers={**REFUSALS, DiskFailed: _given_up(runner)},
+    )
     app.router.redirect_slashes = False
     app.add_middleware(BodyLimit, limit=runner.settings.body_limit)
     app.openapi = lambda: _document(app.title)  # type: ignore[method-assign]
     return app
+
+
+def _given_up(runner: Runner) -> Callable[[HttpRequest, Any], Coroutine[Any, Any, Response]]:
+    async def give_up(http: HttpRequest, failure: DiskFailed) -> Response:  # noqa: ARG001
+        """Answer with what the disk said, and end."""
+        runner.give_up(failure.refusal)
+        return refuse(failure.refusal)
+
+    return give_up
 
 
 def _branches(runner: Runner) -> ASGIApp:

@@ -15,7 +15,7 @@ from meshsec_node.api import build_app
 from meshsec_node.runner import Runner
 from meshsec_node.settings import BAD_SETTINGS, Settings, read_genesis
 from meshsec_node.snapshots import Snapshots
-from meshsec_node.storage import SqliteStorage
+from meshsec_node.storage import DiskFailed, SqliteStorage
 from meshsec_sdk import logs, names, serving
 from meshsec_sdk.models import load_models
 from meshsec_sdk.names import ChainName
@@ -47,7 +47,10 @@ def run(settings: Settings, listener: socket.socket | None = None) -> int:
     """
     genesis = read_genesis(Path(settings.genesis))
     logs.set_up(settings.log_level, process="node", chain=short_name(genesis))
-    serving.run(settings, listener, lambda opened: _serve(settings, genesis, opened))
+    try:
+        serving.run(settings, listener, lambda opened: _serve(settings, genesis, opened))
+    except DiskFailed as failure:
+        raise failure.refusal from None
     return 0
 
 

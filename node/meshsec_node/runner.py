@@ -26,6 +26,7 @@ from meshsec_node.clock import MeshClock
 from meshsec_node.metrics import Metrics
 from meshsec_node.settings import BlockMode, Settings
 from meshsec_node.snapshots import Snapshots
+from meshsec_node.storage import DiskFailed
 from meshsec_sdk.models import load_models
 
 HALTED = "node/halted"
@@ -82,6 +83,8 @@ class Runner:
         self._ordered = 0
         self._log = structlog.get_logger()
         self._work: asyncio.Task[None] | None = None
+        self._failure: Rejected | None = None
+        """Why the disk ended the work of this process."""
         if stored is None:
             self._keep_clock()
 
@@ -129,7 +132,11 @@ class Runner:
     # the loop
 
     async def run(self) -> None:
-        """Make blocks until `stop`."""
+        """Make blocks until `stop`.
+
+        Raises:
+            Rejected: `storage/…` if the disk failed; everything has ended.
+        """
         while not self.stopping.is_set():
             delay = self._delay()
             if delay is None or delay > 0:
@@ -138,6 +145,8 @@ class Runner:
                 self._begun = self._loop.time()
                 self._feed(Tick())
                 await asyncio.sleep(0)
+        if self._failure is not None:
+            raise self._failure
 
     def stop(self) -> None:
         """Let the loop, everyone who waits and every stream of events end."""
@@ -181,6 +190,8 @@ class Runner:
     def _feed(self, event: Event) -> None:
         try:
             self._follow(self._carried_out(lambda: self.replica.handle(event, self.clock.now())))
+        except DiskFailed as failure:
+            self.give_up(failure.refusal)
         except Exception as bug:
             self._log.error("bug", exc_info=bug)
             self._halt(f"{type(bug).__name__}: {bug}")
@@ -191,8 +202,19 @@ class Runner:
         The voters are all in this process and nobody else is answered meanwhile, so what they tell each other is heard by nobody
         outside before it is durable. A crash loses all of it or nothing: nobody remembers a signature that no guard holds.
         """
-        with self.storage.together():
-            return carry_out(self.replica, self.storage, begin(), self.clock.now())
+        try:
+            with self.storage.together():
+                return carry_out(self.replica, self.storage, begin(), self.clock.now())
+        except DiskFailed as failure:
+            self.give_up(failure.refusal)
+            raise
+
+    def give_up(self, refusal: Rejected) -> None:
+        """End the process because the disk failed: memory may be ahead of it, and nothing more may be signed or answered."""
+        if self._failure is None:
+            self._failure = refusal
+            self._halt(str(refusal))
+            self.stop()
 
     def _follow(self, left: list[Left]) -> None:
         for effect in left:

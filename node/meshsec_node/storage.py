@@ -8,14 +8,23 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Never, Self
 
-from meshsec_core.kernel.errors import InvariantViolated, Rejected
+from meshsec_core.kernel.errors import Rejected
 from meshsec_core.replica.storage import CORRUPT, Table, Write
 
 OTHER_VERSION = "storage/version"
 LOCKED = "storage/locked"
 UNAVAILABLE = "storage/unavailable"
+FULL = "storage/full"
+
+_CODES = {
+    sqlite3.SQLITE_BUSY: LOCKED,
+    sqlite3.SQLITE_CORRUPT: CORRUPT,
+    sqlite3.SQLITE_NOTADB: CORRUPT,
+    sqlite3.SQLITE_FULL: FULL,
+}
+"""SQLite's primary result codes to ours; any other is `storage/unavailable`."""
 
 VERSION = "2"
 """Version of the layout. A file of another version is refused and left as it is."""
@@ -30,6 +39,18 @@ _PRAGMAS = (
     "PRAGMA cache_size = -4000",
     "PRAGMA wal_autocheckpoint = 2000",
 )
+
+
+class DiskFailed(Exception):
+    """The disk refuses in the middle of the work. Memory may be ahead of it, so the node must end and sign nothing more.
+
+    Neither input nor a bug of ours is to blame, and nothing in the core may take it for a refusal of what it looks at.
+    """
+
+    def __init__(self, refusal: Rejected) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+        """What to tell whoever runs the machine: `storage/full`, `storage/corrupt` or `storage/unavailable`."""
 
 
 class SqliteStorage:
@@ -52,8 +73,7 @@ class SqliteStorage:
             self._prepare()
         except sqlite3.Error as error:
             self._base.close()
-            code = LOCKED if "locked" in str(error) else CORRUPT if type(error) is sqlite3.DatabaseError else UNAVAILABLE
-            raise Rejected(code, path=str(path), reason=str(error)) from None
+            raise _refusal(path, error) from None
         except Rejected:
             self._base.close()
             raise
@@ -71,8 +91,7 @@ class SqliteStorage:
                 file.backup(found._base)
             found._check_version()
         except sqlite3.Error as error:
-            code = CORRUPT if type(error) is sqlite3.DatabaseError else UNAVAILABLE
-            raise Rejected(code, path=str(path), reason=str(error)) from None
+            raise _refusal(path, error) from None
         return found
 
     def _check_version(self) -> bool:
@@ -103,16 +122,26 @@ class SqliteStorage:
         self._base.execute("COMMIT")
 
     def get(self, table: Table, key: bytes) -> bytes | None:
-        """Return a row's value, or None."""
-        row = self._base.execute(f"SELECT value FROM {table} WHERE key = ?", (key,)).fetchone()
+        """Return a row's value, or None; raises `DiskFailed`."""
+        try:
+            row = self._base.execute(f"SELECT value FROM {table} WHERE key = ?", (key,)).fetchone()
+        except sqlite3.Error as error:
+            self._fail(error)
         return row[0] if row else None
 
     def scan(self, table: Table, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Yield (key, value) with keys greater than `after`, ascending; rows written meanwhile may or may not be seen."""
+        """Yield (key, value) with keys greater than `after`, ascending; rows written meanwhile may or may not be seen.
+
+        Raises:
+            DiskFailed: as `apply`.
+        """
         while True:
-            page = self._base.execute(
-                f"SELECT key, value FROM {table} WHERE key > ? ORDER BY key LIMIT {PAGE}", (after,)
-            ).fetchall()
+            try:
+                page = self._base.execute(
+                    f"SELECT key, value FROM {table} WHERE key > ? ORDER BY key LIMIT {PAGE}", (after,)
+                ).fetchall()
+            except sqlite3.Error as error:
+                self._fail(error)
             yield from page
             if len(page) < PAGE:
                 return
@@ -125,14 +154,14 @@ class SqliteStorage:
         Until then reads see what nobody outside of the process may hear of.
 
         Raises:
-            InvariantViolated: the disk refuses, so the node must halt before it signs anything.
+            DiskFailed: as `apply`.
         """
         try:
             self._base.execute("BEGIN IMMEDIATE")
             yield
             self._base.execute("COMMIT")
         except sqlite3.Error as error:
-            raise InvariantViolated(f"storage {self.path}: {error}") from error
+            self._fail(error)
         finally:
             if self._base.in_transaction:
                 self._base.execute("ROLLBACK")
@@ -142,7 +171,7 @@ class SqliteStorage:
         one holds.
 
         Raises:
-            InvariantViolated: the disk refuses, so the node must halt before it signs anything.
+            DiskFailed: the disk refuses; nothing of it is durable.
         """
         if self._base.in_transaction:
             self._write(writes)
@@ -207,16 +236,24 @@ class SqliteStorage:
         """Take over all rows of an image, in one transaction: whenever the power fails, all are the old ones or the new ones.
 
         Raises:
-            InvariantViolated: the disk refuses.
+            DiskFailed: the disk refuses.
         """
         try:
             image._base.backup(self._base)
         except sqlite3.Error as error:
-            raise InvariantViolated(f"storage {self.path}: {error}") from error
+            self._fail(error)
+
+    def _fail(self, error: sqlite3.Error) -> Never:
+        raise DiskFailed(_refusal(self.path, error)) from error
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of the lock."""
         self._base.close()
+
+
+def _refusal(path: Path, error: sqlite3.Error) -> Rejected:
+    code = _CODES.get(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF, UNAVAILABLE)
+    return Rejected(code, path=str(path), reason=str(error))
 
 
 def flush(path: Path) -> None:

@@ -11,6 +11,7 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_relayer.engine.boundary import Image
 
 BAD_STORE = "relayer/bad-store"
+NOT_STORED = "relayer/store-failed"
 
 
 class Store(Protocol):
@@ -54,19 +55,31 @@ class FileStore:
         """Return what was saved last, or None.
 
         Raises:
-            Rejected: `relayer/bad-store` if the file is not one of ours.
+            Rejected: `relayer/bad-store` if the file is not one of ours, or cannot be read.
         """
         try:
             raw = self._path.read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise Rejected(BAD_STORE, file=str(self._path), reason=str(error.strerror)) from None
         try:
             return codec.decode(raw, Image)
         except Rejected as refusal:
             raise Rejected(BAD_STORE, file=str(self._path), reason=refusal.code) from None
 
     def save(self, image: Image) -> None:
-        """Make an image durable before returning."""
+        """Make an image durable before returning.
+
+        Raises:
+            Rejected: `relayer/store-failed`; the file holds the image before.
+        """
+        try:
+            self._save(image)
+        except OSError as error:
+            raise Rejected(NOT_STORED, file=str(self._path), reason=str(error.strerror)) from None
+
+    def _save(self, image: Image) -> None:
         beside = self._path.with_suffix(".new")
         with beside.open("wb") as file:
             file.write(codec.encode(image))

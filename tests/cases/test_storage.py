@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from meshsec_core.kernel.errors import InvariantViolated, Rejected
+from meshsec_core.kernel.errors import Rejected
 from meshsec_core.replica.storage import MemoryStorage, Storage, Table, Write
 from meshsec_node import storage as disk
-from meshsec_node.storage import SqliteStorage
+from meshsec_node.storage import DiskFailed, SqliteStorage
 
 
 @pytest.fixture(params=["memory", "disk"])
@@ -61,7 +61,7 @@ def test_rows_are_there_after_the_file_is_opened_again(tmp_path: Path) -> None:
 
 def test_a_batch_that_fails_half_way_leaves_no_row(tmp_path: Path) -> None:
     storage = SqliteStorage(tmp_path / "chain.db")
-    with pytest.raises(InvariantViolated):
+    with pytest.raises(DiskFailed):
         storage.apply([put(b"k", b"v"), put(b"l", ["no bytes"], Table.WAL)])  # type: ignore[arg-type]
     assert list(storage.scan(Table.STATE)) == list(storage.scan(Table.WAL)) == []
     storage.apply([put(b"k", b"v")])
@@ -96,7 +96,7 @@ def test_what_is_applied_together_is_read_at_once_and_survives_a_power_cut_whole
 def test_of_what_is_applied_together_nothing_stays_if_it_ends_badly(tmp_path: Path, fault: Exception) -> None:
     storage = SqliteStorage(tmp_path / "chain.db")
     storage.apply([put(b"a", b"1")])
-    expected = InvariantViolated if isinstance(fault, sqlite3.Error) else type(fault)
+    expected = DiskFailed if isinstance(fault, sqlite3.Error) else type(fault)
 
     def end_badly() -> None:
         with storage.together():
@@ -154,3 +154,15 @@ def test_a_path_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Rejected) as refusal:
         SqliteStorage(tmp_path / "file" / "chain.db")
     assert refusal.value.code == disk.UNAVAILABLE
+
+
+def test_a_full_disk_takes_nothing_of_a_batch_and_says_that_it_is_full(tmp_path: Path) -> None:
+    storage = SqliteStorage(tmp_path / "chain.db")
+    storage.apply([put(b"a", b"1")])
+    pages = storage._base.execute("PRAGMA page_count").fetchone()[0]
+    storage._base.execute(f"PRAGMA max_page_count = {pages + 1}")
+    with pytest.raises(DiskFailed) as failure:
+        storage.apply([put(number.to_bytes(2, "big"), bytes(4_000)) for number in range(10)])
+    assert failure.value.refusal.code == disk.FULL
+    assert list(storage.scan(Table.STATE)) == [(b"a", b"1")]
+    storage.close()

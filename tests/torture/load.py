@@ -95,11 +95,12 @@ class Load:
 
     def _paying(self, name: str, url: str) -> Callable[[], None]:
         client = Client(url)
-        wallet, denom = Wallet.named(client, PAYER), Denom(client.status().denom)
+        denom = Denom(client.status().denom)
         payee = Wallet.named(client, PAYEE).address
 
         def pay() -> None:
             try:
+                wallet = Wallet.named(client, PAYER)  # a new one asks the chain for its sequence: a kill empties the mempool
                 signed = [wallet.sign(Send(payee, denom, 1)) for _ in range(BATCH)]
                 accepted = client.submit_batch(signed).accepted
                 self._follow(name, client, accepted)

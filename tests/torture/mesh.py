@@ -51,7 +51,7 @@ class MortalMesh:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": str(TESTS)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
         )
         assert self._process.stdin is not None
         self._process.stdin.write(codec.encode(self._launch) + b"\n")

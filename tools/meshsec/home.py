@@ -242,8 +242,15 @@ def _locked(descriptor: int, seconds: float) -> bool:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: readers see the old or the new content."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Replace a file as a whole: readers see the old or the new content.
+
+    Raises:
+        Rejected: `up/bad-directory`.
+    """
     beside = path.with_suffix(".new")
-    beside.write_bytes(content)
-    beside.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        raise Rejected(BAD_DIRECTORY, dir=str(path.parent), reason=str(error.strerror), hint="make room there") from None

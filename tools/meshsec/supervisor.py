@@ -220,6 +220,18 @@ class Supervisor:
             signal.signal(number, lambda *_: None)
         gc.collect()
         gc.freeze()
+        try:
+            self._watch(reading, asked)
+        finally:
+            self.stop()
+
+    def _watch(self, reading: int, asked: list[int]) -> None:
+        """Look after the processes until something is asked.
+
+        Args:
+            reading: descriptor that says that a signal came.
+            asked: signals that end the mesh.
+        """
         self._look_after()
         tell(Told())
         with selectors.DefaultSelector() as selector:
@@ -233,7 +245,6 @@ class Supervisor:
                     elif key.fd == 0 and not raw:
                         asked.append(0)
                 self._look_after()
-        self.stop()
 
     def _refused(self, raw: bytes) -> None:
         """Hear why a process refuses to start; at its first start that ends everything.
@@ -243,9 +254,9 @@ class Supervisor:
         """
         for line in raw.splitlines():
             told = codec.load(line, Told)
-            sys.stderr.write(f"{told.process}: {told.code} {told.facts}\n")
+            with suppress(OSError):  # a disk may be full, which is what this is about
+                os.write(2, f"{told.process}: {told.code} {told.facts}\n".encode())
             if any(child.name == told.process and child.starts == 1 for child in self.children):
-                self.stop()
                 raise Rejected(told.code, process=told.process, **told.facts)
 
     def _look_after(self) -> None:
