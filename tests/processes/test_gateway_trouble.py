@@ -283,7 +283,7 @@ def clock(refreshes: bool) -> tuple[MeshClock, dict[str, Chain]]:
 def test_a_long_way_is_cut_into_steps_that_no_client_notices() -> None:
     moved, chains = clock(refreshes=True)
     asyncio.run(moved.advance(Advance("21d")))
-    steps = [0, STEP, 2 * STEP, 21 * DAY]
+    steps = [0, 7 * DAY, 14 * DAY, 21 * DAY]
     assert {name: chain.offsets for name, chain in chains.items()} == {"osmosis": steps, "juno": steps}
 
 
