@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from mesh_faults import double_sign, downtime
 from mesh_rig import Link, MeshRig, pair, terms
 from meshsec_core.kernel import codec
+from meshsec_core.modules.slashing import Unjail
 from meshsec_core.modules.staking.signals import ValidatorBonded, ValidatorUnbonding
 from meshsec_core.security.mesh.consumer import valset
 from meshsec_core.security.mesh.consumer.governance import SetMaxCap
@@ -108,6 +109,20 @@ def test_who_left_and_came_back_in_one_block_is_told_as_being_there() -> None:
     juno.block()
     (told,) = reports(rig, link)
     assert ([each.validator for each in told.additions], told.removals) == ([link.validator(0)], ())
+
+
+def test_only_who_is_free_and_there_is_named_as_such() -> None:
+    """One is jailed, released and jailed again; of another nothing is known but that it had left: it is there by now."""
+    rig, link = pair(genesis={"slashing": {"jail_time": 0}}, alice=1)
+    juno = link.consumer
+    downtime(juno, 0, 0)
+    juno.send("val-0", Unjail())
+    downtime(juno, 0, 0)
+    valset.on_unbonding(juno.ctx, ValidatorUnbonding(link.validator(1)))
+    PIPED.put(juno.state, replace(PIPED.get(juno.state), height=juno.ctx.height - 1))
+    downtime(juno, 2, 0)  # tells what was before it
+    (told,) = reports(rig, link)
+    assert (told.additions, told.removals, told.unjailed, told.jailed) == ((), (), (), (link.validator(0),))
 
 
 def test_what_another_block_has_left_is_told_before_anything_new() -> None:
