@@ -14,6 +14,15 @@ from meshsec_sdk import schemas
 
 _REF = "#/components/schemas/{model}"
 
+_PATTERNS: dict[str, dict[str, Any]] = {
+    "height": {"pattern": "^([0-9]{1,18}|latest)$"},
+    "hash": {"pattern": "^[0-9a-f]{64}$"},
+    "limit": {"pattern": "^[0-9]{1,18}$"},
+    "prove": {"enum": ["true", "false"]},
+    "wait": {"enum": ["commit"]},
+}
+"""How parameters are spelled, where not every text will do."""
+
 
 @cache
 def document(title: str) -> dict[str, Any]:
@@ -28,7 +37,7 @@ def document(title: str) -> dict[str, Any]:
     for route in ROUTES:
         about = _about(route.view.__doc__, route.path, route.takes, route.answer)
         about["parameters"] += [
-            {"name": name, "in": "query", "required": False, "description": said, "schema": {"type": "string"}}
+            {"name": name, "in": "query", "required": False, "description": said, "schema": _spelling(name)}
             for name, said in route.query.items()
             if name != "*"
         ]
@@ -54,7 +63,7 @@ def _about(said: str | None, path: str, takes: str, answer: str) -> dict[str, An
         "summary": summary,
         "description": " ".join(rest.split()),
         "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in re.findall(r"\{(\w+)", path)
+            {"name": name, "in": "path", "required": True, "schema": _spelling(name)} for name in re.findall(r"\{(\w+)", path)
         ],
         "responses": {
             "2XX": {"description": "The answer.", "content": {"application/json": {"schema": _named(answer) if answer else {}}}},
@@ -64,6 +73,10 @@ def _about(said: str | None, path: str, takes: str, answer: str) -> dict[str, An
     if takes:
         about["requestBody"] = {"required": True, "content": {"application/json": {"schema": _named(takes)}}}
     return about
+
+
+def _spelling(parameter: str) -> dict[str, Any]:
+    return {"type": "string", **_PATTERNS.get(parameter, {})}
 
 
 def _named(model: str) -> dict[str, str]:

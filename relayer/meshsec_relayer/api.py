@@ -1,7 +1,10 @@
 """The HTTP interface of a relayer: what it does, what each packet waits for, and orders."""
 
+from collections.abc import Iterator
+
 import msgspec
 from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,9 +17,12 @@ from meshsec_relayer.orders import ORDERS, read_order
 from meshsec_relayer.runner import Runner
 from meshsec_relayer.store import reborn
 from meshsec_sdk.answers import REFUSALS, BodyLimit, Endpoint, answer
+from meshsec_sdk.documents import JSON, Operation, document
 from meshsec_sdk.problems import BAD_PARAMETER, check_query, json_body, read_body
 from meshsec_sdk.quantities import duration
 
+TEXT = "text/plain; version=0.0.4"
+"""What Prometheus reads."""
 BODY_LIMIT = 262_144
 """Bytes of an order; an image is the longest."""
 LONGEST_FREEZE = 60
@@ -78,7 +84,7 @@ def build_app(runner: Runner) -> FastAPI:
     @app.get("/metrics")
     async def show_metrics() -> Response:
         """Show what Prometheus asks for."""
-        return Response(metrics.text(), media_type="text/plain; version=0.0.4")
+        return Response(metrics.text(), media_type=TEXT)
 
     @app.post("/v1/freeze")
     async def freeze(request: Request) -> Response:
@@ -98,7 +104,19 @@ def build_app(runner: Runner) -> FastAPI:
 
     for name, order in ORDERS.items():
         app.post(f"/v1/{name}", description=order.help, name=name)(_order(runner, name))
+    app.openapi = lambda: document(app.title, app.version, _operations(app))  # type: ignore[method-assign]
     return app
+
+
+def _operations(app: FastAPI) -> Iterator[Operation]:
+    """List the routes of an application as what is published of them."""
+    bodies: dict[str, type[msgspec.Struct]] = {f"/v1/{name}": order.parameters for name, order in ORDERS.items()}
+    bodies.update({"/v1/freeze": Freeze, "/v1/restore": Life})
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            media = TEXT if route.path == "/metrics" else JSON
+            for method in sorted(route.methods or ()):
+                yield Operation(method, route.path, route.description, bodies.get(route.path), media=media)
 
 
 async def _no_query(request: Request) -> None:

@@ -17,10 +17,14 @@ from meshsec.gateway.rewind import Named
 from meshsec.gateway.upstream import PATIENCE_SECONDS
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
+from meshsec_node.version import VERSION
 from meshsec_sdk import names
 from meshsec_sdk.answers import REFUSALS, BodyLimit, Endpoint, answer, events, strict
+from meshsec_sdk.documents import JSON, Operation, document
 from meshsec_sdk.problems import BAD_PARAMETER, read_body
 
+TEXT = "text/plain; version=0.0.4"
+"""What Prometheus reads."""
 PAGE = Path(__file__).parent / "page"
 _MEDIA = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _PAGE_HEADERS = {
@@ -59,9 +63,26 @@ def build_app(gateway: Gateway) -> Starlette:
     return app
 
 
+def _document(gateway: Gateway) -> Endpoint:
+    async def show(http: Request) -> Response:  # noqa: ARG001
+        """Show this document."""
+        bodies: dict[str, type[msgspec.Struct]] = {"/faucet": Drip, "/v1/clock": Advance, "/v1/snapshots": Named}
+        operations = [
+            Operation(
+                method, path, (endpoint.__doc__ or "").strip(), bodies.get(path) if method == "POST" else None, query, media
+            )
+            for method, path, endpoint, query in _routes(gateway)
+            if (media := TEXT if path == "/metrics" else JSON) and path != "/v1/events"
+        ]
+        return answer(document("meshsec gateway", VERSION, operations))
+
+    return show
+
+
 def _routes(gateway: Gateway) -> list[tuple[str, str, Endpoint, tuple[str, ...]]]:
     """List the gateway's own routes: method, path, what answers, and the query parameters it knows."""
     return [
+        ("GET", "/openapi.json", _document(gateway), ()),
         ("GET", "/registry", _registry(gateway), ()),
         ("POST", "/faucet", _faucet(gateway), ()),
         ("GET", "/healthz", _healthz, ()),
@@ -202,6 +223,6 @@ def _faucet(gateway: Gateway) -> Endpoint:
 def _metrics(gateway: Gateway) -> Endpoint:
     async def metrics(http: Request) -> Response:  # noqa: ARG001
         """Show what Prometheus asks for."""
-        return Response(gateway.metrics.text(), media_type="text/plain; version=0.0.4")
+        return Response(gateway.metrics.text(), media_type=TEXT)
 
     return metrics
