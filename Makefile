@@ -28,6 +28,7 @@ long: $(READY)
 	MESHSEC_SEEDS=5000 $(BIN)/python -m pytest -n $(WORKERS) tests/properties/test_consensus.py tests/worlds/test_adversary.py
 	PYTHONPATH=tests $(BIN)/python -m soak --actions 1000000
 	PYTHONPATH=tests $(BIN)/python -m torture --kills 200
+	PYTHONPATH=tests $(BIN)/python -m torture.endurance --minutes 30
 	MESHSEC_EXAMPLES=500 $(BIN)/python -m pytest tests/processes/test_openapi.py
 	PYTHONPATH=tests $(BIN)/python -m mutations.named
 	PYTHONPATH=tests $(BIN)/python -m mutations.score light merkle packet consensus mesh
