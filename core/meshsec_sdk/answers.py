@@ -11,9 +11,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
-from meshsec_sdk.problems import BODY_TOO_LARGE, INTERNAL, MALFORMED_HTTP, NO_METHOD, NO_ROUTE, check_query, problem, status_of
+from meshsec_sdk.problems import (
+    BODY_TOO_LARGE,
+    INTERNAL,
+    MALFORMED_HTTP,
+    NO_METHOD,
+    NO_ROUTE,
+    TOO_MANY_STREAMS,
+    check_query,
+    problem,
+    status_of,
+)
 
 EVENT_STREAM = "text/event-stream"
+
+MOST_READERS = 256
+"""Streams of events that a process serves at once; each holds a connection and is told of every block."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -28,12 +41,37 @@ def refuse(refusal: Rejected, status: int | None = None) -> Response:
     return answer(problem(refusal), status_of(refusal.code) if status is None else status)
 
 
-def events(request: Request, pieces: AsyncIterator[bytes]) -> Response:
-    """Answer with server-sent events; HEAD gets the headers alone, or its connection would wait for a body for ever."""
-    headers = {"cache-control": "no-store"}
-    if request.method == "HEAD":
-        return Response(headers=headers, media_type=EVENT_STREAM)
-    return StreamingResponse(pieces, headers=headers, media_type=EVENT_STREAM)
+class Audience:
+    """Those who read one kind of server-sent events, up to a limit.
+
+    Args:
+        limit: how many at once.
+    """
+
+    def __init__(self, limit: int = MOST_READERS) -> None:
+        self.limit = limit
+        self.readers = 0
+
+    def answer(self, request: Request, pieces: AsyncIterator[bytes]) -> Response:
+        """Answer with events; HEAD gets the headers alone, or its connection would wait for a body for ever.
+
+        Raises:
+            Rejected: `http/too-many-streams`.
+        """
+        headers = {"cache-control": "no-store"}
+        if request.method == "HEAD":
+            return Response(headers=headers, media_type=EVENT_STREAM)
+        if self.readers >= self.limit:
+            raise Rejected(TOO_MANY_STREAMS, limit=self.limit)
+        return StreamingResponse(self._counted(pieces), headers=headers, media_type=EVENT_STREAM)
+
+    async def _counted(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        self.readers += 1
+        try:
+            async for piece in pieces:
+                yield piece
+        finally:
+            self.readers -= 1
 
 
 def strict(endpoint: Endpoint, *known: str) -> Endpoint:

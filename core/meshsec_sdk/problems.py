@@ -22,6 +22,7 @@ MISSING_PARAMETER = "http/missing-parameter"
 MALFORMED_HTTP = "http/malformed"
 MALFORMED_BODY = "http/malformed-body"
 BODY_TOO_LARGE = "http/body-too-large"
+TOO_MANY_STREAMS = "http/too-many-streams"
 INTERNAL = "http/internal"
 TX_NOT_FOUND = "tx/not-found"
 UNKNOWN_SNAPSHOT = "snapshot/not-found"
@@ -36,6 +37,7 @@ STATUS = {
     MALFORMED_HTTP: 400,
     MALFORMED_BODY: 400,
     BODY_TOO_LARGE: 413,
+    TOO_MANY_STREAMS: 429,
     INTERNAL: 500,
     "dev/forbidden": 403,
     "tx/too-large": 413,

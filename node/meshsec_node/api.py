@@ -24,7 +24,7 @@ from meshsec_node.views.chain import receipt_fields
 from meshsec_node.views.forks import find_branch
 from meshsec_node.views.routes import NOT_DEVELOPMENT, Reply, Request, Route, check_request
 from meshsec_node.views.table import ROUTES
-from meshsec_sdk.answers import REFUSALS, BodyLimit, Endpoint, answer, events, refuse, strict
+from meshsec_sdk.answers import REFUSALS, Audience, BodyLimit, Endpoint, answer, refuse, strict
 from meshsec_sdk.problems import BAD_PARAMETER
 
 
@@ -124,9 +124,11 @@ async def _submit(runner: Runner, request: Request) -> Reply:
 
 
 def _events(runner: Runner) -> Endpoint:
+    audience = Audience()
+
     async def follow(http: HttpRequest) -> Response:
         text = http.query_params.get("since") or http.headers.get("last-event-id")
-        return events(http, stream(runner, read_since(text, latest(runner)), http.query_params.get("only")))
+        return audience.answer(http, stream(runner, read_since(text, latest(runner)), http.query_params.get("only")))
 
     return follow
 

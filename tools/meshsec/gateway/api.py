@@ -19,7 +19,7 @@ from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_node.version import VERSION
 from meshsec_sdk import names
-from meshsec_sdk.answers import REFUSALS, BodyLimit, Endpoint, answer, events, strict
+from meshsec_sdk.answers import REFUSALS, Audience, BodyLimit, Endpoint, answer, strict
 from meshsec_sdk.documents import JSON, Operation, document
 from meshsec_sdk.problems import BAD_PARAMETER, read_body
 
@@ -147,10 +147,12 @@ def _mesh(gateway: Gateway) -> Endpoint:
 
 
 def _events(gateway: Gateway) -> Endpoint:
+    audience = Audience()
+
     async def follow(http: Request) -> Response:
         """Stream the events of all chains behind `?since=` or `Last-Event-ID`."""
         text = http.query_params.get("since") or http.headers.get("last-event-id")
-        return events(http, gateway.streams.read(read_positions(text, gateway.chains)))
+        return audience.answer(http, gateway.streams.read(read_positions(text, gateway.chains)))
 
     return follow
 
