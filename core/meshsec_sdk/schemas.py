@@ -62,6 +62,7 @@ class Status(Shape):
     models: dict[str, str]
     ready: bool
     reasons: list[str]
+    faults: list[str] = Field(description="What has been broken on purpose, such as `slow: val-0, val-2`.")
 
 
 class Event(Shape):
@@ -383,10 +384,10 @@ class Mode(Shape):
 
 
 class Fault(Shape):
-    """Which validator misbehaves, and how; further fields are parameters of the kind."""
+    """Which validator misbehaves, all without a name, and how; further fields are parameters of the kind."""
 
     kind: str = Field(examples=["double-sign"])
-    validator: str = Field(examples=["val-0"])
+    validator: str | None = Field(default=None, examples=["val-0"])
 
 
 class Partition(Shape):

@@ -375,7 +375,7 @@ class Runner:
     def _keep_clock(self) -> None:
         self.storage.apply([clock_row(self.clock.offset)])
 
-    def fault(self, kind: str, validator: str, parameters: Mapping[str, Any]) -> None:
+    def fault(self, kind: str, validator: str | None, parameters: Mapping[str, Any]) -> None:
         """Make a validator misbehave; see `Replica.fault`."""
         self.replica.fault(kind, validator, parameters)
 

@@ -14,6 +14,7 @@ MANUAL = Path(__file__).parents[2] / "docs" / "faults.md"
 
 EXAMPLES: dict[str, dict[str, str]] = {
     "slow": {"delay": "500ms"},
+    "reorder": {"within": "500ms"},
     "censor": {"address": "alice"},
     "clock-skew": {"shift": "-5m"},
 }
@@ -54,10 +55,10 @@ def test_durations_and_accounts_are_written_as_people_write_them() -> None:
     with SimWorld("pair", connect=False) as world:
         (voter, *_) = world.nodes["juno"].replica.voters
         for kind, given in EXAMPLES.items():
-            world.fault(kind, "juno/val-0", **given)
+            world.fault(kind, "juno/val-0", **{**given, **({"seed": 7} if kind == "reorder" else {})})
         world.fault("slow", "juno/val-0", delay=500_000_000)
         alice = world.juno.user("alice").address
-        assert voter.conduct == Conduct(lateness=500_000_000, shift=-300_000_000_000, shuns=(alice,))  # type: ignore[arg-type]
+        assert voter.conduct == Conduct(lateness=500_000_000, jitter=500_000_000, seed=7, shift=-300_000_000_000, shuns=(alice,))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

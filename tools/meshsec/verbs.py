@@ -257,7 +257,12 @@ def _fault_verb(kind: str) -> Verb:
     def act(world: World, given: Mapping[str, Any]) -> None:
         world.fault(kind, given["validator"], **{name: value for name, value in given.items() if name != "validator"})
 
-    return Verb(f"fault.{kind}", help_text.partition("\n")[0], (*_target("validator", "such as `juno/val-0`"), *takes), act=act)
+    return Verb(
+        f"fault.{kind}",
+        help_text.partition("\n")[0],
+        (*_target("validator", "such as `juno/val-0`; `juno` for all of its validators"), *takes),
+        act=act,
+    )
 
 
 ONLY = Param("relayer", "text", "the one relayer that is meant; all if left out", required=False)
@@ -382,7 +387,7 @@ ACTIONS: tuple[Verb, ...] = (
     Verb(
         "heal",
         "End the faults of one validator, or all faults, partitions and branches.",
-        (Param("validator", "text", "such as `juno/val-0`; all if left out", required=False),),
+        (Param("validator", "text", "such as `juno/val-0`, or a chain; all if left out", required=False),),
         act=lambda w, a: w.heal(a.get("validator")),
     ),
     Verb(

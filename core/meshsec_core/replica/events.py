@@ -20,6 +20,8 @@ Message = Proposed | Vote
 
 ARRIVAL = "arrival"
 """Kind of the timer after which others hear what a slow validator said; its `round` is the number of what was said."""
+RESENT = "resent"
+"""Kind of the timer after which everybody hears what a lossy network has kept from some; `round` is as for `ARRIVAL`."""
 
 
 class Timer(msgspec.Struct, frozen=True):

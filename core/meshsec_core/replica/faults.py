@@ -26,6 +26,10 @@ LONGEST = 365 * 86_400 * SECOND
 Duration = Annotated[int, Meta(ge=0, le=LONGEST, extra={"kind": "duration"})]
 Shift = Annotated[int, Meta(ge=-LONGEST, le=LONGEST, extra={"kind": "signed duration"})]
 Account = Annotated[Address, Meta(extra={"kind": "account"})]
+Seed = Annotated[
+    int,
+    Meta(ge=0, le=2**32, description="of what is drawn; a world draws one from its own seed", extra={"kind": "count"}),
+]
 Doubled = Literal["precommit", "prevote", "proposal"]
 
 _STEPS: Mapping[Doubled, int] = {"proposal": STEP_PROPOSE, "prevote": STEP_PREVOTE, "precommit": STEP_PRECOMMIT}
@@ -38,6 +42,14 @@ class Conduct(msgspec.Struct, frozen=True):
     """It hears and speaks."""
     lateness: int = 0
     """How long others wait for what it says, nanoseconds."""
+    loses: int = 0
+    """Which part of what it says each of the others does not hear at first, percent."""
+    jitter: int = 0
+    """Below how many nanoseconds, besides `lateness`, each thing it says is on its way."""
+    seed: int = 0
+    """Decides what is lost, and how long things are on their way."""
+    repeats: bool = False
+    """Others hear everything twice."""
     shift: int = 0
     """How far its clock is ahead, nanoseconds."""
     forgets: bool = False
@@ -77,6 +89,35 @@ class Slow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     delay: Annotated[Duration, Meta(description="how long everything it says is on its way, such as `500ms`")]
+
+
+class Drop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Lose a part of what a validator says, drawn for each message and each hearer; who has missed it hears it 100 ms later.
+
+    As gossip does, the network says again what was lost, so rounds take longer and nothing is missed for ever. While less than a
+    third of the power is concerned, commits do without its votes.
+    """
+
+    percent: Annotated[int, Meta(ge=1, le=100, description="which part is lost, in percent", extra={"kind": "count"})] = 20
+    seed: Seed = 0
+
+
+class Duplicate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Let others hear everything twice that a validator says.
+
+    A vote counts once for each validator however often it comes: blocks, times and slashes are as without the fault.
+    """
+
+
+class Reorder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Keep each message of a validator on its way for a time of its own, so that later ones overtake earlier ones.
+
+    Votes may come before the proposal that they are for, and those of a later round before those of an earlier one. The
+    protocol needs no order; where its votes are needed, blocks wait for them.
+    """
+
+    within: Annotated[Duration, Meta(description="no message is longer on its way, such as `500ms`")]
+    seed: Seed = 0
 
 
 class DoubleSign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,12 +170,15 @@ class ClockSkew(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shift: Annotated[Shift, Meta(description="how far its clock is ahead, such as `90s` or `-5m`")]
 
 
-Fault = Down | Flap | Slow | DoubleSign | Amnesia | Censor | BadAppHash | ClockSkew
+Fault = Down | Flap | Slow | Drop | Duplicate | Reorder | DoubleSign | Amnesia | Censor | BadAppHash | ClockSkew
 
 FAULTS: Mapping[str, type[Fault]] = {
     "down": Down,
     "flap": Flap,
     "slow": Slow,
+    "drop": Drop,
+    "duplicate": Duplicate,
+    "reorder": Reorder,
     "double-sign": DoubleSign,
     "amnesia": Amnesia,
     "censor": Censor,
@@ -210,6 +254,12 @@ def bend(conduct: Conduct, fault: Fault, age: int) -> Conduct:
             return replace(conduct, up=conduct.up and age // blocks % 2 == 1)
         case Slow(delay):
             return replace(conduct, lateness=delay)
+        case Drop(percent, seed):
+            return replace(conduct, loses=percent, seed=seed)
+        case Duplicate():
+            return replace(conduct, repeats=True)
+        case Reorder(within, seed):
+            return replace(conduct, jitter=within, seed=seed)
         case DoubleSign(vote):
             return replace(conduct, doubles=_STEPS[vote])
         case Amnesia():

@@ -14,14 +14,18 @@ from meshsec_core.consensus.timeouts import LOCAL
 from meshsec_core.consensus.votes import NO_BLOCK, Choice, check_proposal, check_vote, choice_of
 from meshsec_core.kernel.crypto import Verify, sha256
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
+from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.hashes import proposal_sign_bytes, vote_sign_bytes
 from meshsec_core.kernel.wire.tendermint import PRECOMMIT, PREVOTE, Block, BlockId, Commit, PartSetHeader, Proposal, Vote
 from meshsec_core.replica.chain import MILLISECOND, Tip, seal
-from meshsec_core.replica.events import ARRIVAL, Deliver, SetTimer, Timer
+from meshsec_core.replica.events import ARRIVAL, RESENT, Deliver, SetTimer, Timer
 from meshsec_core.replica.events import Proposed as Message
 from meshsec_core.replica.faults import DOUBLE_SIGN
 from meshsec_core.replica.network import Network
 from meshsec_core.replica.voter import Voter
+
+RESEND = SECOND // 10  # exact
+"""Logical time after which the network says again what somebody has missed: CometBFT's `peer_gossip_sleep_duration`."""
 
 STEPS = {PREVOTE: STEP_PREVOTE, PRECOMMIT: STEP_PRECOMMIT}
 
@@ -62,6 +66,8 @@ class Height:
         self._said: list[Said] = []
         self._held: dict[int, None] = {}
         """Numbers of what slow validators said and nobody else has heard yet."""
+        self._lost: dict[int, None] = {}
+        """Numbers of what somebody may have missed and nothing has said again yet."""
         self._rivals: dict[int, None] = {}
         """Numbers of proposals that are not the first of their round."""
         self.now = 0
@@ -102,8 +108,8 @@ class Height:
 
     def fire(self, timer: Timer) -> None:
         """Let a voter lose patience, or what a slow one said arrive."""
-        if timer.kind == ARRIVAL:
-            self._held.pop(timer.round, None)
+        if timer.kind in (ARRIVAL, RESENT):
+            (self._held if timer.kind == ARRIVAL else self._lost).pop(timer.round, None)
             self.spread()
             return
         voter = self._by_address.get(timer.voter)
@@ -112,7 +118,9 @@ class Height:
 
     def release(self, speaker: bytes) -> None:
         """Let everything arrive that a validator said."""
-        self._held = {number: None for number in self._held if self._said[number].speaker != speaker}
+        for kept in (self._held, self._lost):
+            for number in [number for number in kept if self._said[number].speaker == speaker]:
+                del kept[number]
 
     def spread(self) -> None:
         """Tell every voter that is up what reaches it and what it has not heard, in the order in which it was said."""
@@ -120,11 +128,13 @@ class Height:
             if voter.state is None or not voter.conduct.up or not voter.missed:
                 continue
             heard, voter.missed = voter.missed, []
-            if self._held or not self._network.whole:
+            if self._held or self._lost or not self._network.whole:
                 voter.missed = [number for number in heard if not self._reaches(number, voter)]
                 heard = [number for number in heard if self._reaches(number, voter)]
             for number in self._as_heard(voter, heard):
                 self._feed(voter, self._said[number].event)
+                if self._repeats(number):
+                    self._feed(voter, self._said[number].event)
 
     # outputs
 
@@ -168,13 +178,39 @@ class Height:
                 self._rivals[number] = None
         self._said.append(said)
         speaker = self._by_address.get(said.speaker)
-        if speaker is not None and speaker.conduct.lateness:
+        if speaker is None:
+            return
+        way = speaker.conduct.lateness
+        if speaker.conduct.jitter:
+            way += self._draw(speaker, number) % speaker.conduct.jitter
+        if way:
             self._held[number] = None
-            self._timers.append(SetTimer(Timer(said.speaker, self.number, number, ARRIVAL), speaker.conduct.lateness))
+            self._timers.append(SetTimer(Timer(said.speaker, self.number, number, ARRIVAL), way))
+        if speaker.conduct.loses:
+            self._lost[number] = None
+            self._timers.append(SetTimer(Timer(said.speaker, self.number, number, RESENT), way + RESEND))
 
     def _reaches(self, number: int, hearer: Voter) -> bool:
         speaker = self._said[number].speaker
-        return speaker == hearer.address or (number not in self._held and self._network.hears(speaker, hearer.address))
+        if speaker == hearer.address:
+            return True
+        if number in self._held or (number in self._lost and self._misses(number, hearer)):
+            return False
+        return self._network.hears(speaker, hearer.address)
+
+    def _misses(self, number: int, hearer: Voter) -> bool:
+        """Tell whether a lossy network keeps something from somebody at first."""
+        speaker = self._by_address[self._said[number].speaker]
+        return self._draw(speaker, number, hearer.address) % 100 < speaker.conduct.loses
+
+    def _repeats(self, number: int) -> bool:
+        speaker = self._by_address.get(self._said[number].speaker)
+        return speaker is not None and speaker.conduct.repeats
+
+    def _draw(self, speaker: Voter, number: int, hearer: bytes = b"") -> int:
+        """Return a number that only the seed of the speaker's fault, and what is asked, decide."""
+        asked = f"{speaker.conduct.seed}/{self.number}/{number}/".encode()
+        return int.from_bytes(sha256(asked + speaker.address + hearer)[:8])
 
     def _as_heard(self, voter: Voter, numbers: list[int]) -> list[int]:
         """Let every other validator hear rival proposals first: the best that a double proposer can do to split the vote."""

@@ -40,6 +40,24 @@ class Network:
                 return voter
         raise Rejected(UNKNOWN_VALIDATOR, validator=name[:100], known=", ".join(voter.name for voter in self.voters))
 
+    def chosen(self, name: str | None) -> tuple[Voter, ...]:
+        """Return one validator by name, or all.
+
+        Raises:
+            Rejected: `dev/unknown-validator`.
+        """
+        return self.voters if name is None else (self.find(name),)
+
+    @property
+    def faults(self) -> list[str]:
+        """Say what is broken: a kind and the validators that it has struck, such as `slow: val-0, val-2`; and the partition."""
+        struck: dict[str, list[str]] = {}
+        for voter in self.voters:
+            for kind in voter.faults:
+                struck.setdefault(kind, []).append(voter.name)
+        said = [f"{kind}: {', '.join(names)}" for kind, names in sorted(struck.items())]
+        return said if self.whole else [*said, "partition"]
+
     def split(self, groups: Sequence[Sequence[str]]) -> None:
         """Let messages pass only inside groups; without groups everywhere.
 

@@ -65,7 +65,7 @@ class Replica:
         self._logged = 0
         self._proof_due = 0
         self.voters = tuple(Voter(name, key, _last_signed(storage, key)) for name, key in sorted(keys.items()))
-        self._network = Network(self.voters)
+        self.network = Network(self.voters)
 
     @classmethod
     def open(
@@ -167,19 +167,19 @@ class Replica:
                 return []
         return self._flush(entry)
 
-    def fault(self, kind: str, validator: str, parameters: Mapping[str, Any] = _NONE) -> None:
-        """Make a validator hosted here misbehave from the height in progress on, until `heal` or a restart.
+    def fault(self, kind: str, validator: str | None, parameters: Mapping[str, Any] = _NONE) -> None:
+        """Make a validator hosted here, or all of them, misbehave from the height in progress on, until `heal` or a restart.
 
         Args:
-            kind: as in `FAULTS`.
-            validator: its name.
-            parameters: as the kind takes them.
+            kind: as in `FAULTS`, with its parameters.
+            validator: its name; all if None.
 
         Raises:
             Rejected: `dev/unknown-fault`, `dev/bad-fault`, `dev/unknown-validator`; nothing changes.
         """
-        fault = read_fault(kind, parameters)
-        self._network.find(validator).misbehave(kind, fault, self._tip.height + 1)
+        chosen, fault = self.network.chosen(validator), read_fault(kind, parameters)
+        for voter in chosen:
+            voter.misbehave(kind, fault, self._tip.height + 1)
 
     def partition(self, groups: Sequence[Sequence[str]]) -> list[Effect]:
         """Let messages pass only inside groups of validators, until `heal` or a restart; whoever is in none forms a last group.
@@ -187,7 +187,7 @@ class Replica:
         Raises:
             Rejected: `dev/unknown-validator`, `dev/bad-partition` if somebody is in two groups; nothing changes.
         """
-        self._network.split(groups)
+        self.network.split(groups)
         return self._or_halt(self._spread)
 
     def heal(self, validator: str | None = None) -> list[Effect]:
@@ -196,12 +196,12 @@ class Replica:
         Raises:
             Rejected: `dev/unknown-validator`.
         """
-        chosen = self.voters if validator is None else (self._network.find(validator),)
+        chosen = self.network.chosen(validator)
         revived = [voter for voter in chosen if not voter.conduct.up]
         for voter in chosen:
             voter.heal()
         if validator is None:
-            self._network.split(())
+            self.network.split(())
         return self._or_halt(lambda: self._spread(chosen, revived))
 
     def _spread(self, healed: Sequence[Voter] = (), revived: Sequence[Voter] = ()) -> list[Effect]:
@@ -220,7 +220,7 @@ class Replica:
     def _begin(self, now: int) -> None:
         tip = self._tip
         members = tuple(voter for voter in self.voters if tip.validators.index_of(voter.address) is not None)
-        self._height = Height(tip, members, self._build, self._accepts, self.machine.verify, self._network)
+        self._height = Height(tip, members, self._build, self._accepts, self.machine.verify, self.network)
         self._height.now = now
         for voter in members:
             voter.turn(self._height.number)
@@ -353,13 +353,13 @@ class Replica:
 
     def voting_power(self) -> tuple[int, int]:
         """Return (power of the strongest group of hosted validators that are up, total power) of the next set."""
-        return self._network.strongest(self._tip.validators)[1], self._tip.validators.total_power
+        return self.network.strongest(self._tip.validators)[1], self._tip.validators.total_power
 
     def reasons(self) -> list[str]:
         """Say why no block is made; empty if consensus can go on."""
         if self.halted is not None:
             return [f"halted: {self.halted}"]
-        found = [self._network.want(self._tip.validators)]
+        found = [self.network.want(self._tip.validators)]
         if self._height is not None and self._height.round >= MANY_ROUNDS:
             found.append(f"height {self._height.number} is in round {self._height.round} and not decided")
         return [reason for reason in found if reason]

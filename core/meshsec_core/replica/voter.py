@@ -26,6 +26,11 @@ class Voter:
         """What has been said at this height and has not reached it, by number."""
         self._faults: dict[str, tuple[Fault, int]] = {}
 
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Kinds of the faults that it has."""
+        return tuple(self._faults)
+
     def misbehave(self, kind: str, fault: Fault, height: int) -> None:
         """Begin a fault at a height; it takes the place of one of the same kind."""
         self._faults[kind] = (fault, height)

@@ -17,10 +17,10 @@ _WHOLE = re.compile(r"-?[0-9]{1,19}")
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """The part of a `fault` that all kinds share."""
+    """The part of a `fault` that all kinds share; without a validator all of them."""
 
     kind: str
-    validator: str
+    validator: str | None = None
 
 
 class Partition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,12 +36,12 @@ class Heal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def fault(node: Node, request: Request) -> Reply:
-    """Make a validator of this chain misbehave: a kind of fault, the validator, and what the kind takes."""
+    """Make a validator of this chain misbehave, or all of them: a kind of fault, the validator, and what the kind takes."""
     body = read_body(request.body, Fault)
     given = read_body(request.body, dict[str, Any])
     asked = {name: value for name, value in given.items() if name not in Fault.__struct_fields__}
-    node.fault(body.kind, own_name(node, body.validator), _typed(node, body.kind, asked))
-    return Reply({"fault": body.kind, "validator": body.validator})
+    node.fault(body.kind, _chosen(node, body.validator), _typed(node, body.kind, asked))
+    return Reply({"fault": body.kind, "validator": body.validator or "all"})
 
 
 def partition(node: Node, request: Request) -> Reply:
@@ -54,8 +54,12 @@ def partition(node: Node, request: Request) -> Reply:
 def heal(node: Node, request: Request) -> Reply:
     """End the faults of one validator; or all faults, the partition and all branches."""
     asked = read_body(request.body, Heal)
-    node.heal(None if asked.validator is None else own_name(node, asked.validator))
+    node.heal(_chosen(node, asked.validator))
     return Reply({"healed": asked.validator or "all"})
+
+
+def _chosen(node: Node, name: str | None) -> str | None:
+    return None if name is None else own_name(node, name)
 
 
 def own_name(node: Node, name: str) -> str:

@@ -58,7 +58,7 @@ class Node(Protocol):
     def reasons(self) -> list[str]:
         """Return why the chain is not ready; empty if it is."""
 
-    def fault(self, kind: str, validator: str, parameters: Mapping[str, Any]) -> None:
+    def fault(self, kind: str, validator: str | None, parameters: Mapping[str, Any]) -> None:
         """Make a validator misbehave; see `Replica.fault`."""
 
     def partition(self, groups: Sequence[Sequence[str]]) -> None:

@@ -37,7 +37,7 @@ def fault(
             help="How the validator misbehaves, such as down or slow; docs/faults.md lists all.", autocompletion=complete.faults
         ),
     ],
-    target: Annotated[str, typer.Argument(help="A validator such as juno/val-0; a chain for partition.")],
+    target: Annotated[str, typer.Argument(help="A validator such as juno/val-0, or a chain for all of its validators.")],
     given: Annotated[list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="What the kind takes.")] = None,
     directory: Dir = HERE,
     json: Json = False,
@@ -50,7 +50,7 @@ def fault(
 
 
 def heal(
-    target: Annotated[str, typer.Argument(help="A validator such as juno/val-0; all by default.")] = "",
+    target: Annotated[str, typer.Argument(help="A validator such as juno/val-0, or a chain; all by default.")] = "",
     directory: Dir = HERE,
     json: Json = False,
 ) -> None:

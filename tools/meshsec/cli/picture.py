@@ -30,6 +30,8 @@ class ChainLook(msgspec.Struct, frozen=True):
     """Power of the active set that other chains lend."""
     block_mode: str = ""
     problems: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    """What has been broken on purpose."""
 
 
 class RelayerLook(msgspec.Struct, frozen=True):
@@ -113,6 +115,7 @@ def _chain(transport: HttpTransport) -> ChainLook:
         lent,
         status["block_mode"],
         tuple(status["reasons"]),
+        tuple(status["faults"]),
     )
 
 
@@ -131,7 +134,7 @@ def draw(seen: Look) -> Table:
     for heading, side in columns.items():
         table.add_column(heading, justify=side)
     for name, chain in seen.chains.items():
-        state = _state(chain.problems, f"{chain.validators} validators")
+        state = "; ".join((_state(chain.problems, f"{chain.validators} validators"), *chain.faults))
         table.add_row(name, str(chain.height), f"{chain.native:,}", f"{chain.lent:,}", state)
     for name, found in seen.relayers.items():
         doing = "paused" if found.paused else "idle" if found.idle else "working"

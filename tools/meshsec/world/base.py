@@ -15,6 +15,7 @@ from meshsec.world.chance import Streams
 from meshsec.world.ways import denom_of
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
+from meshsec_core.replica.faults import parameters as takes
 from meshsec_core.runtime.law import Law
 from meshsec_sdk.errors import TxRejected
 from meshsec_sdk.mesh_file import MeshSpec
@@ -24,6 +25,9 @@ UNKNOWN_CHAIN = "world/unknown-chain"
 STUCK = "world/stuck"
 UNKNOWN_RELAYER = "world/unknown-relayer"
 BAD_DURATION = "world/bad-duration"
+
+SEED = "seed"
+"""What faults call the parameter that decides what they leave to chance."""
 
 STEP = 7 * 86_400 * SECOND
 """Longest jump of the clock between two client updates, nanoseconds: half of the default trusting period of 14 days.
@@ -98,6 +102,15 @@ class World(ABC):
         """
         chain, _, name = target.partition("/")
         return self.chain(chain), name
+
+    def validators(self, target: str) -> tuple[Chain, str | None]:
+        """Read `juno/val-0` into the chain and the validator's name; `juno` stands for all of its validators.
+
+        Raises:
+            Rejected: `world/unknown-chain`.
+        """
+        chain, name = self.validator(target)
+        return chain, name or None
 
     # what every world does in its own way
 
@@ -208,12 +221,16 @@ class World(ABC):
     # what all worlds share
 
     def fault(self, kind: str, target: str, **parameters: str | int) -> None:
-        """Make a validator such as `juno/val-0` misbehave: a kind of fault and what it takes, such as `delay="500ms"` for `slow`.
+        """Make a validator such as `juno/val-0`, or all of a chain, misbehave: a kind of fault and what it takes.
+
+        Chance that is left out, such as of `drop`, is drawn from the world's own.
 
         Raises:
             Rejected: `dev/unknown-fault`, `dev/bad-fault`, `dev/unknown-validator`, `world/unknown-chain`; nothing changes.
         """
-        chain, name = self.validator(target)
+        chain, name = self.validators(target)
+        if SEED not in parameters and any(item.name == SEED for item in takes(kind)):
+            parameters = {**parameters, SEED: self.chance(f"fault/{kind}").getrandbits(32)}
         chain.post("/v1/dev/fault", {"kind": kind, "validator": name, **parameters})
 
     def partition(self, chain: str, groups: Sequence[Sequence[str]]) -> None:
@@ -225,12 +242,13 @@ class World(ABC):
         self.chain(chain).post("/v1/dev/partition", {"groups": [list(group) for group in groups]})
 
     def heal(self, target: str | None = None) -> None:
-        """End the faults of one validator, or all faults, partitions and branches; everybody hears what was missed."""
-        chain, name = (None, None) if target is None else self.validator(target)
-        for each in self.chains.values() if chain is None else (chain,):
+        """End the faults of a validator, or a chain's faults, partition and branches, or all; everybody hears what was missed."""
+        chain, name = (None, None) if target is None else self.validators(target)
+        healed = list(self.chains.values()) if chain is None else [chain]
+        for each in healed:
             each.post("/v1/dev/heal", {"validator": name})
-        if target is None:
-            self.forget_branches(self.chains)
+        if name is None:
+            self.forget_branches([each.name for each in healed])
 
     def fork(self, chain: str, validators: Collection[str], name: str = "fork", *, late: bool = False) -> Branch:
         """Begin another future of a chain, in which only these validators are up; they sign there whatever they sign elsewhere.

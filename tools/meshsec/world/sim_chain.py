@@ -108,7 +108,7 @@ class SimChain:
         """Return why the chain is not ready."""
         return self.replica.reasons()
 
-    def fault(self, kind: str, validator: str, parameters: Mapping[str, Any]) -> None:
+    def fault(self, kind: str, validator: str | None, parameters: Mapping[str, Any]) -> None:
         """Make a validator misbehave."""
         self.replica.fault(kind, validator, parameters)
 
