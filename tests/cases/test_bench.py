@@ -8,8 +8,11 @@ import msgspec
 import pytest
 
 from meshsec import bench
-from meshsec.bench import block, clock, figure, ibc, limits, mesh_security, sim, state
+from meshsec.bench import aims, baseline, block, clock, figure, ibc, limits, mesh_security, scale, sim, state
+from meshsec.bench.aims import Aim
+from meshsec.bench.curves import Point, fit
 from meshsec.bench.figure import Figure, Limit
+from meshsec.cli.app import main
 from meshsec_core.kernel.errors import Rejected
 
 
@@ -97,6 +100,153 @@ def test_an_unknown_suite_is_refused_with_the_known_ones() -> None:
     with pytest.raises(Rejected) as refusal:
         bench.run("sums")
     assert (refusal.value.code, refusal.value.facts["known"]) == ("bench/unknown-suite", ", ".join((*bench.SUITES, "scale")))
+
+
+def test_aims_are_of_figures_that_are_measured_and_are_met_by_rates_from_below_and_by_costs_from_above() -> None:
+    texts = "".join(path.read_text() for path in Path(bench.__file__).parent.glob("*.py") if path.stem != "aims")
+    assert [name for name in aims.AIMS if name.rpartition("_")[0].rpartition(".")[2] not in texts] == []
+    rate, cost = Figure("tx.committed_per_s", 4_000, "transfers/s", 20_000, 0.2), Figure("boot.help_ms", 200, "ms")
+    assert [Aim(4_000).met_by(rate), Aim(4_001).met_by(rate), Aim(4_000, 0.22).met_by(rate), Aim(ratio=0.2).met_by(rate)] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert [Aim(200).met_by(cost), Aim(199).met_by(cost), Aim(ratio=0.5).met_by(cost)] == [True, False, False]
+    assert (Aim(4_000, 0.22).spelled(rate), Aim(200).spelled(cost)) == ("≥ 4,000, ≥ 22%", "≤ 200")
+
+
+def changed(before: Figure, now: Figure) -> tuple[str, float, float, str]:
+    (change,) = baseline.compare([before], [now])
+    return change.by, change.slower, change.noise, change.verdict.value
+
+
+def test_what_has_a_limit_is_compared_by_its_part_of_it_so_that_a_slow_machine_is_no_regression() -> None:
+    then = figure.figure("tx.committed_per_s", [8_000, 8_000], "transfers/s", Limit(20_000))
+    slow_machine = figure.figure("tx.committed_per_s", [4_000, 4_000], "transfers/s", Limit(10_000))
+    slow_code = figure.figure("tx.committed_per_s", [4_000, 4_000], "transfers/s", Limit(20_000))
+    assert changed(then, slow_machine) == ("ratio", 0.0, 0.1, "same")
+    assert changed(then, slow_code) == ("ratio", 1.0, 0.1, "slower")
+    assert changed(slow_code, then) == ("ratio", -0.5, 0.1, "faster")
+
+
+def test_figures_differ_if_they_are_further_apart_than_the_tries_of_both_runs() -> None:
+    calm, wild = ([20.0, 20.0, 20.0], [20.0, 23.0, 26.0])
+    worse = figure.figure("state.write_us", [25.0, 25.0, 25.0], "us")
+    assert changed(figure.figure("state.write_us", calm, "us"), worse) == ("value", 0.25, 0.1, "slower")
+    assert changed(figure.figure("state.write_us", wild, "us"), worse) == ("value", 0.25, 0.15, "slower")
+    once = figure.figure("state.write_us", [20.0], "us")
+    assert changed(once, worse) == ("value", 0.25, 0.25, "same")
+    assert changed(worse, once) == ("value", -0.2, 0.25, "same")
+    assert changed(worse, figure.figure("state.write_us", calm, "us")) == ("value", -0.2, 0.1, "faster")
+
+
+def test_only_what_both_runs_have_and_what_has_a_ratio_is_compared() -> None:
+    figures = [Figure("state.growth_mib", 0.0, "MiB"), Figure("boot.help_ms", 100, "ms"), Figure("boot.sim_ms", 100, "ms")]
+    assert [change.name for change in baseline.compare(figures[:2], figures)] == ["boot.help_ms"]
+
+
+def test_a_baseline_is_kept_under_its_name_and_a_second_run_replaces_only_what_it_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    first, second = Figure("boot.help_ms", 100, "ms"), Figure("boot.sim_ms", 120, "ms", spread=0.05)
+    baseline.save(baseline.place("quiet"), [first, second])
+    again = Figure("boot.help_ms", 90, "ms")
+    baseline.save(baseline.place("quiet"), [again])
+    assert baseline.place("quiet") == tmp_path / "meshsec" / "bench" / "quiet.json"
+    assert baseline.load("quiet").figures == (again, second)
+    assert baseline.load(str(baseline.place("quiet"))).cores >= 1
+
+
+def test_the_command_compares_with_a_baseline_and_fails_only_above_what_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(tmp_path / "before.json")
+    measured = [figure.figure("boot.help_ms", [100.0, 100.0], "ms")]
+    monkeypatch.setitem(bench.SUITES, "boot", lambda: iter(measured))  # type: ignore[arg-type]
+    assert main(["bench", "boot", "--save", file]) == 0
+    out = capsys.readouterr().out
+    assert ("boot.help_ms" in out, "met" in out, "slower" in out) == (True, True, False)
+    measured[:] = [figure.figure("boot.help_ms", [150.0, 150.0], "ms")]
+    assert main(["bench", "boot", "--compare", file]) == 0
+    assert "+50%" in capsys.readouterr().out
+    assert main(["bench", "boot", "--compare", file, "--fail-above", "60%"]) == 0
+    capsys.readouterr()
+    assert main(["bench", "boot", "--compare", file, "--fail-above", "20%", "--json"]) == 1
+    answer = msgspec.json.decode(capsys.readouterr().out)
+    assert answer == {
+        "figures": [{"name": "boot.help_ms", "value": 150.0, "unit": "ms", "spread": 0.0}],
+        "changes": [
+            {
+                "name": "boot.help_ms",
+                "before": 100.0,
+                "now": 150.0,
+                "by": "value",
+                "slower": 0.5,
+                "noise": 0.1,
+                "verdict": "slower",
+            }
+        ],
+    }
+
+
+BAD_INPUT = {
+    "a baseline that nobody saved": (["sim", "--compare", "nowhere.json"], "bench/unknown-baseline"),
+    "a name that is a path": (["sim", "--save", "../etc"], "bench/bad-name"),
+    "a part that is none": (["sim", "--compare", "nowhere.json", "--fail-above", "much"], "bench/bad-part"),
+    "a limit for no comparison": (["sim", "--fail-above", "20%"], "bench/misplaced-option"),
+    "a picture of a suite": (["sim", "--quick"], "bench/misplaced-option"),
+    "a baseline of curves": (["scale", "--save", "x"], "bench/misplaced-option"),
+    "a suite that is none": (["sums"], "bench/unknown-suite"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "code"), BAD_INPUT.values(), ids=BAD_INPUT.keys())
+def test_bad_input_is_refused_before_anything_is_measured(
+    arguments: list[str], code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(bench.SUITES, "sim", lambda: pytest.fail("something is measured"))
+    assert main(["bench", *arguments, "--json"]) == 2
+    assert msgspec.json.decode(capsys.readouterr().out)["code"] == code
+
+
+def test_a_file_that_is_no_baseline_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "torn.json").write_text('{"figures": [')
+    with pytest.raises(Rejected) as refusal:
+        baseline.load(str(tmp_path / "torn.json"))
+    assert refusal.value.code == baseline.UNREADABLE
+
+
+def test_a_power_law_is_found_again_and_is_linear_up_to_an_exponent_of_one_and_a_little() -> None:
+    square = fit("a block", "validators", "ms", [Point(size, 0.5 * size**2) for size in (4, 10, 100)])
+    assert (square.exponent, square.factor, square.r2, square.steepness, square.linear) == (2.0, 0.5, 1.0, 2.0, False)
+    root = fit("a proof", "keys", "us", [Point(size, 3 * size**0.5) for size in (4, 16, 64)])
+    assert (root.exponent, root.factor, root.linear) == (0.5, 3.0, True)
+    flat = fit("a proof", "keys", "us", [Point(4, 2.0), Point(8, 2.0)])
+    assert (flat.exponent, flat.r2, flat.linear) == (0.0, 1.0, True)
+    late = fit("a block", "validators", "ms", [Point(1, 10.0), Point(10, 10.0), Point(100, 1_000.0)])
+    assert (late.exponent, late.steepness, late.linear) == (1.0, 2.0, True)
+
+
+def test_scale_gives_a_curve_for_each_growing_thing_as_json_and_as_a_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "curves.html"
+    assert main(["bench", "scale", "--quick", "--json", "--html", str(page)]) == 0
+    curves = msgspec.json.decode(capsys.readouterr().out)
+    assert [(curve["name"], curve["unit"], curve["of"], [point["size"] for point in curve["points"]]) for curve in curves] == [
+        ("a block", "ms", "validators", [4, 7]),
+        ("open all channels", "ms", "links", [1, 2, 3]),
+        ("a block of every chain", "ms", "chains", [2, 3, 4]),
+        ("write a key", "us", "keys", [200, 400]),
+        ("prove a key", "us", "keys", [200, 400]),
+        ("slash all who lend", "ms", "users", [5, 10]),
+    ]
+    assert all(isfinite(curve["exponent"]) and point["cost"] > 0 for curve in curves for point in curve["points"])
+    text = page.read_text(encoding="utf-8")
+    assert (text.count("<figure>"), "http" in text, "src=" in text) == (len(curves), False, False)
+    assert set(scale.SMALL) == set(scale.SIZES)
 
 
 def test_every_workload_has_its_suite() -> None:

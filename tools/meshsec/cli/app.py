@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from meshsec.cli import care, chains, demo, faults, life, models, packets, relayer, snapshots, stories
+from meshsec.cli import bench, care, chains, demo, faults, life, models, packets, relayer, snapshots, stories
 from meshsec.cli.answer import BUG, LAW_BROKEN, OUTCOME_UNKNOWN, USAGE, refuse
 
 INTERRUPTED = 130
@@ -17,7 +17,7 @@ HELP = "A local testnet for shared security. Development keys are public: never 
 def build() -> typer.Typer:
     """Put all verbs together."""
     app = typer.Typer(name="meshsec", help=HELP, add_completion=True, rich_markup_mode=None)
-    for verbs in (demo, life, chains, models, faults, snapshots, packets, relayer, stories, care):
+    for verbs in (demo, life, chains, models, faults, snapshots, packets, relayer, stories, bench, care):
         verbs.register(app)
     return app
 

@@ -46,5 +46,12 @@ def topologies(incomplete: str) -> list[str]:
     return _begun(["pair", "triangle", "star:4", "full:4", *sorted(files)], incomplete)
 
 
+def suites(incomplete: str) -> list[str]:
+    """Return what can be measured."""
+    from meshsec import bench
+
+    return _begun([*bench.SUITES, "scale"], incomplete)
+
+
 def _begun(words: list[str], incomplete: str) -> list[str]:
     return [word for word in words if word.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""Verbs that play and measure: `scenario plan|run|verify FILE`, `bench`."""
+"""Verbs that play: `scenario plan|run|verify FILE`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -41,7 +41,6 @@ def register(app: typer.Typer) -> None:
     for verb in (plan, run, verify):
         group.command()(verb)
     app.add_typer(group, name="scenario")
-    app.command()(bench)
 
 
 def plan(file: File, json: Json = False) -> None:
@@ -84,16 +83,3 @@ def verify(file: File, json: Json = False) -> int:
         text = f"not the same: {where}: {unlike.what} {unlike.first or 'none'} and {unlike.second or 'none'}"
     say(found, json=json, text=text)
     return 0 if found.same else CHECK_FAILED
-
-
-def bench(
-    suite: Annotated[str, typer.Argument(help="One suite; all by default.")] = "",
-    json: Json = False,
-) -> None:
-    """Measure this installation on this machine."""
-    import msgspec
-
-    from meshsec.bench import run as measure
-
-    figures = measure(suite)
-    print(msgspec.json.encode(figures).decode() if json else "\n".join(map(str, figures)))
