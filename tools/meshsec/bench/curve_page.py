@@ -15,7 +15,7 @@ LEGEND = f"""Points are measured; the line is the power law that fits them best;
 point. Both axes are logarithmic. Linear or better is an exponent of at most {LINEAR}."""
 
 WIDTH, HEIGHT = 560, 300
-LEFT, RIGHT, TOP, BOTTOM = 64, 20, 14, 34
+LEFT, RIGHT, TOP, BOTTOM = 64, 44, 14, 34
 
 
 def write(file: Path, curves: Sequence[Curve]) -> None:
