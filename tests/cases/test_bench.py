@@ -102,6 +102,11 @@ def test_an_unknown_suite_is_refused_with_the_known_ones() -> None:
     assert (refusal.value.code, refusal.value.facts["known"]) == ("bench/unknown-suite", ", ".join((*bench.SUITES, "scale")))
 
 
+def test_the_documentation_tells_of_every_suite() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "bench.md").read_text(encoding="utf-8")
+    assert [name for name in bench.SUITES if f"\n| `{name}` |" not in page] == []
+
+
 def test_aims_are_of_figures_that_are_measured_and_are_met_by_rates_from_below_and_by_costs_from_above() -> None:
     texts = "".join(path.read_text() for path in Path(bench.__file__).parent.glob("*.py") if path.stem != "aims")
     assert [name for name in aims.AIMS if name.rpartition("_")[0].rpartition(".")[2] not in texts] == []
