@@ -18,7 +18,7 @@ from meshsec_core.kernel.errors import Rejected
 
 def test_a_figure_as_json_has_numbers_and_leaves_out_what_does_not_apply() -> None:
     bare = figure.figure("boot.help_ms", [85.64], "ms")
-    bounded = figure.figure("tx.committed_per_s", [4_000, 4_500.4, 3_900], "transfers/s", Limit(18_000.7))
+    bounded = figure.figure("tx.committed_per_s", [4_000, 4_500.4, 3_900], "transfers/s", Limit.of([18_000.7]))
     more = {"limited_by": "signatures alone", "spread": 0.111}
     assert msgspec.json.decode(msgspec.json.encode([bare, bounded])) == [
         {"name": "boot.help_ms", "value": 85.6, "unit": "ms"},
@@ -127,9 +127,9 @@ def changed(before: Figure, now: Figure) -> tuple[str, float, float, str]:
 
 
 def test_what_has_a_limit_is_compared_by_its_part_of_it_so_that_a_slow_machine_is_no_regression() -> None:
-    then = figure.figure("tx.committed_per_s", [8_000, 8_000], "transfers/s", Limit(20_000))
-    slow_machine = figure.figure("tx.committed_per_s", [4_000, 4_000], "transfers/s", Limit(10_000))
-    slow_code = figure.figure("tx.committed_per_s", [4_000, 4_000], "transfers/s", Limit(20_000))
+    then = figure.figure("tx.committed_per_s", [8_000, 8_000], "transfers/s", Limit.of([20_000]))
+    slow_machine = figure.figure("tx.committed_per_s", [4_000, 4_000], "transfers/s", Limit.of([10_000]))
+    slow_code = figure.figure("tx.committed_per_s", [4_000, 4_000], "transfers/s", Limit.of([20_000]))
     assert changed(then, slow_machine) == ("ratio", 0.0, 0.1, "same")
     assert changed(then, slow_code) == ("ratio", 1.0, 0.1, "slower")
     assert changed(slow_code, then) == ("ratio", -0.5, 0.1, "faster")
@@ -146,9 +146,20 @@ def test_figures_differ_if_they_are_further_apart_than_the_tries_of_both_runs() 
     assert changed(worse, figure.figure("state.write_us", calm, "us")) == ("value", -0.2, 0.1, "faster")
 
 
-def test_only_what_both_runs_have_and_what_has_a_ratio_is_compared() -> None:
-    figures = [Figure("state.growth_mib", 0.0, "MiB"), Figure("boot.help_ms", 100, "ms"), Figure("boot.sim_ms", 100, "ms")]
-    assert [change.name for change in baseline.compare(figures[:2], figures)] == ["boot.help_ms"]
+def test_a_limit_that_wavers_makes_the_ratio_waver() -> None:
+    limit = Limit.of([20_000, 16_000, 12_000])
+    assert (limit.value, limit.spread) == (20_000, 0.2)
+    assert figure.figure("tx.committed_per_s", [4_000, 3_000, 2_000], "transfers/s", limit).spread == 0.45
+
+
+def test_only_what_both_runs_have_what_has_a_ratio_and_what_is_not_of_the_machine_is_compared() -> None:
+    figures = [
+        Figure("limits.fsync_per_s", 900, "syncs/s"),
+        Figure("state.growth_mib", 0.0, "MiB"),
+        Figure("boot.help_ms", 100, "ms"),
+        Figure("boot.sim_ms", 100, "ms"),
+    ]
+    assert [change.name for change in baseline.compare(figures[:3], figures)] == ["boot.help_ms"]
 
 
 def test_a_baseline_is_kept_under_its_name_and_a_second_run_replaces_only_what_it_measured(

@@ -22,6 +22,8 @@ UNKNOWN_BASELINE = "bench/unknown-baseline"
 UNREADABLE = "bench/unreadable-baseline"
 UNWRITABLE = "bench/unwritable-baseline"
 
+LIMITS = "limits."
+
 QUIET = 0.1
 """Two runs of the same code on one machine differ by so much however calm it is."""
 ONCE = 0.25
@@ -131,9 +133,10 @@ def worse(changes: Sequence[Change], most: float) -> list[Change]:
 
 
 def compare(before: Sequence[Figure], now: Sequence[Figure]) -> list[Change]:
-    """Say what has become of every figure that both runs have."""
+    """Say what has become of every figure that both runs have. Limits are of the machine and are left out."""
     old = {figure.name: figure for figure in before}
-    return [_change(old[figure.name], figure) for figure in now if figure.name in old and _positive(old[figure.name], figure)]
+    ours = [figure for figure in now if figure.name in old and not figure.name.startswith(LIMITS)]
+    return [_change(old[figure.name], figure) for figure in ours if _positive(old[figure.name], figure)]
 
 
 def _positive(*figures: Figure) -> bool:

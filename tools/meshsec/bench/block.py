@@ -34,18 +34,18 @@ def measure(tries: int = 5, blocks: int = 100, transfers: int = 1_000, requests:
     """
     with ProcessWorld(one_chain()) as world, Client(world.home.running().endpoints.chains["osmosis"]) as client:
         _set_mode(client, "manual")
-        syncs = max(limits.fsyncs_per_s(blocks) for _ in range(tries))
+        syncs = [limits.fsyncs_per_s(blocks) for _ in range(tries)]
         empty = [blocks / seconds(client.mine, blocks) for _ in range(tries)]
-        yield figure("block.empty_per_s", empty, "blocks/s", Limit(syncs, "the disk, one sync a block"))
+        yield figure("block.empty_per_s", empty, "blocks/s", Limit.of(syncs, "the disk, one sync a block"))
         yield figure("block.full_ms", scaled([_full(client, transfers) for _ in range(tries)], MILLISECONDS), "ms")
         _set_mode(client, "interval")
         due = Limit(1_000 / INTERVAL_MS, f"a block every {INTERVAL_MS} ms")
         yield figure("block.interval_per_s", [_at_intervals(client) for _ in range(tries)], "blocks/s", due)
         _set_mode(client, "manual")
         with limits.plain_server() as plain, closing(HttpTransport(world.home.running().endpoints.chains["osmosis"])) as line:
-            most = max(limits.requests_per_s(plain, "/", requests) for _ in range(tries))
+            most = [limits.requests_per_s(plain, "/", requests) for _ in range(tries)]
             rates = [limits.requests_per_s(line, STATUS, requests) for _ in range(tries)]
-        yield figure("block.status_per_s", rates, "requests/s", Limit(most, "plain uvicorn"))
+        yield figure("block.status_per_s", rates, "requests/s", Limit.of(most, "plain uvicorn"))
 
 
 def _set_mode(client: Client, mode: str) -> None:

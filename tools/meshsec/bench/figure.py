@@ -16,8 +16,15 @@ class Limit(msgspec.Struct, frozen=True):
 
     value: float
     """In the unit of the figure."""
-    by: str = "signatures alone"
+    by: str
     """What sets it."""
+    spread: float = 0.0
+    """How far the median try is from the best one, as a part of the value."""
+
+    @classmethod
+    def of(cls, rates: Sequence[float], by: str = "signatures alone") -> "Limit":
+        """Take the best of several tries."""
+        return cls(max(rates), by, (max(rates) - median(rates)) / max(rates))
 
 
 class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,7 +41,7 @@ class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
     limited_by: str = ""
     """What sets the limit."""
     spread: float | None = None
-    """How far the median try is from the best one, as a part of the value; nothing if there was one try."""
+    """How far the median try is from the best one, as a part of the value, and the limit so too; nothing after one try."""
 
     @property
     def rises(self) -> bool:
@@ -66,10 +73,11 @@ def figure(
     best = max(tries) if unit.endswith("/s") else min(tries)
     value = pick(tries) if pick else best
     digits = 0 if value >= 100 else 1 if value >= 10 else 2
-    spread = round(abs(median(tries) - best) / value, 3) if len(tries) > 1 and value > 0 else None
+    spread = abs(median(tries) - best) / value if len(tries) > 1 and value > 0 else None
     if limit is None:
-        return Figure(name, round(value, digits), unit, spread=spread)
-    return Figure(name, round(value, digits), unit, round(limit.value), round(value / limit.value, 3), limit.by, spread)
+        return Figure(name, round(value, digits), unit, spread=None if spread is None else round(spread, 3))
+    both = None if spread is None else round(spread + limit.spread, 3)
+    return Figure(name, round(value, digits), unit, round(limit.value), round(value / limit.value, 3), limit.by, both)
 
 
 def seconds(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> float:

@@ -40,7 +40,7 @@ def verified_per_s(tries: int, headers: int) -> tuple[list[float], Limit]:
     for _ in range(tries):
         limits.append(headers / busy_seconds(_verify_all, questions))
         values.append(headers / busy_seconds(_follow, client, spelled, verify))
-    return values, Limit(max(limits))
+    return values, Limit.of(limits)
 
 
 def _header(replica: Replica, height: int) -> ClientHeader:

@@ -20,4 +20,4 @@ def measure(tries: int = 8, blocks: int = 200) -> Iterator[Figure]:
     for _ in range(tries):
         limits.append(signatures.blocks_per_s(blocks))
         values.append(blocks * len(world.chains) / busy_seconds(world.mine, blocks))
-    yield figure("sim.blocks_per_s", values, "blocks/s", Limit(max(limits)))
+    yield figure("sim.blocks_per_s", values, "blocks/s", Limit.of(limits))
