@@ -123,7 +123,7 @@ class App:
         self.machine = machine
         self.models = models
         self._executed: dict[tuple[bytes, bytes], Executed] = {}
-        self._read: dict[bytes, ReadTx | Rejected] = {}
+        self._read: dict[bytes, tuple[ReadTx | Rejected, int]] = {}
         self._read_bytes = 0
         self._check: Overlay = Overlay(state)
         self._forged: list[Forgery] = []
@@ -197,23 +197,22 @@ class App:
         return self._run(Overlay(self._check), self._next_block(), signer, msgs, "", 0)
 
     def read(self, raw: bytes) -> ReadTx:
-        """Read a transaction once per process.
+        """Read a transaction once until a block has it.
 
         Raises:
             Rejected: see `read_tx`.
         """
         key = sha256(raw)
-        found = self._read.get(key)
-        if found is None:
-            try:
-                found = read_tx(raw, self.machine)
-            except Rejected as refusal:
-                found = refusal
+        if key not in self._read:
             self._read_bytes += len(raw)
             if len(self._read) > READ_TXS or self._read_bytes > READ_BYTES:
                 self._read.clear()
                 self._read_bytes = len(raw)
-            self._read[key] = found
+            try:
+                self._read[key] = read_tx(raw, self.machine), len(raw)
+            except Rejected as refusal:
+                self._read[key] = refusal, len(raw)
+        found, _ = self._read[key]
         if isinstance(found, Rejected):
             raise found
         return found
@@ -323,6 +322,8 @@ class App:
     def commit(self, height: int, executed: Executed) -> tuple[tuple[str, bytes | None], ...]:
         """Make a block's outcome the state; return what its writes replaced. The check state starts afresh."""
         undo = self.state.commit(height, executed.prepared)
+        for receipt in executed.results.receipts:
+            self._read_bytes -= self._read.pop(bytes.fromhex(receipt.hash), (None, 0))[1]
         self._executed.clear()
         self._forged.clear()
         self.resume(executed.results.time)

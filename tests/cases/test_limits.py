@@ -61,6 +61,18 @@ def test_what_waits_is_limited_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> 
     serve(act)
 
 
+def test_what_was_read_is_forgotten_once_a_block_has_it() -> None:
+    async def act(runner: Runner, app: FastAPI) -> None:
+        runner.set_mode(BlockMode.MANUAL, None)
+        async with over_http(app) as http:
+            await http.post("/v1/txs/batch", content=batch([signed("alice", at) for at in range(3)]))
+        assert len(runner.replica.app._read) == 3
+        await runner.mine(1)
+        assert (runner.replica.app._read, runner.replica.app._read_bytes) == ({}, 0)
+
+    serve(act)
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
