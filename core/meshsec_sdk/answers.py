@@ -1,5 +1,6 @@
 """How our HTTP interfaces answer: in canonical JSON, refusals in one shape. Routes raise `Rejected` and never catch."""
 
+import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -11,12 +12,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
+from meshsec_sdk import token
 from meshsec_sdk.problems import (
     BODY_TOO_LARGE,
     INTERNAL,
     MALFORMED_HTTP,
     NO_METHOD,
     NO_ROUTE,
+    TOKEN_MISSING,
+    TOKEN_WRONG,
     TOO_MANY_STREAMS,
     check_query,
     problem,
@@ -137,3 +141,26 @@ class BodyLimit:
             return message
 
         await self._app(scope, counted, send)
+
+
+_READS = ("GET", "HEAD", "OPTIONS")
+_DEVELOPMENT = "/v1/dev/"
+
+
+def guarded(app: ASGIApp) -> ASGIApp:
+    """Return an application that takes orders from those alone who show the token; the same one if there is none."""
+    known = token.bearer().get("authorization", "").encode()
+    if not known:
+        return app
+
+    async def guard(scope: Scope, receive: Receive, send: Send) -> None:
+        reads = scope["type"] != "http" or (scope["method"] in _READS and _DEVELOPMENT not in scope["path"])
+        shown = b"" if reads else dict(scope["headers"]).get(b"authorization", b"")
+        if reads or hmac.compare_digest(shown, known):
+            await app(scope, receive, send)
+            return
+        expected = {"expected": "Authorization: Bearer …", "hint": f"set {token.VARIABLE}"}
+        refusal = Rejected(TOKEN_WRONG, **expected) if shown else Rejected(TOKEN_MISSING, **expected)
+        await refuse(refusal)(scope, receive, send)
+
+    return guard

@@ -23,6 +23,8 @@ MALFORMED_HTTP = "http/malformed"
 MALFORMED_BODY = "http/malformed-body"
 BODY_TOO_LARGE = "http/body-too-large"
 TOO_MANY_STREAMS = "http/too-many-streams"
+TOKEN_MISSING = "http/token-missing"
+TOKEN_WRONG = "http/token-wrong"
 INTERNAL = "http/internal"
 TX_NOT_FOUND = "tx/not-found"
 UNKNOWN_SNAPSHOT = "snapshot/not-found"
@@ -38,6 +40,8 @@ STATUS = {
     MALFORMED_BODY: 400,
     BODY_TOO_LARGE: 413,
     TOO_MANY_STREAMS: 429,
+    TOKEN_MISSING: 401,
+    TOKEN_WRONG: 403,
     INTERNAL: 500,
     "dev/forbidden": 403,
     "tx/too-large": 413,

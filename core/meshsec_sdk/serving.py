@@ -24,6 +24,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
+from meshsec_sdk.answers import guarded
 from meshsec_sdk.problems import MALFORMED_HTTP, problem
 from meshsec_sdk.process import end_with_parent
 from meshsec_sdk.settings import Serving
@@ -105,7 +106,7 @@ def run(settings: Serving, listener: socket.socket | None, work: Callable[[socke
 async def serve(
     app: ASGIApp, listener: socket.socket, stop: Callable[[], None], beside: Awaitable[None] | None = None, **said: object
 ) -> None:
-    """Answer requests until SIGTERM or SIGINT.
+    """Answer requests until SIGTERM or SIGINT; orders need the token, if there is one.
 
     Args:
         app: what answers.
@@ -118,7 +119,7 @@ async def serve(
         Rejected: what `beside` ended with; whoever was being answered has been.
     """
     config = uvicorn.Config(
-        app,
+        guarded(app),
         http=_Protocol,
         log_config=None,
         access_log=False,

@@ -8,6 +8,7 @@ import httpx
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_sdk.errors import OutcomeUnknown
+from meshsec_sdk.token import bearer
 
 UNREACHABLE = "client/unreachable"
 BAD_ANSWER = "client/bad-answer"
@@ -24,7 +25,7 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """A chain behind a URL."""
+    """A chain behind a URL. It shows the token that the environment holds, if any."""
 
     def __init__(self, url: str, seconds: float = 60.0) -> None:
         """Prepare; nothing is sent yet.
@@ -34,7 +35,9 @@ class HttpTransport:
             seconds: longest wait for an answer.
         """
         self.url = url.rstrip("/")
-        self._http = httpx.Client(timeout=httpx.Timeout(seconds, connect=5.0), verify=self.url.startswith("https:"))
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(seconds, connect=5.0), verify=self.url.startswith("https:"), headers=bearer()
+        )
 
     def get(self, path: str) -> tuple[int, Any]:
         """Ask.

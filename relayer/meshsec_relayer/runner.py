@@ -16,6 +16,7 @@ from meshsec_relayer.config import RelayerConfig
 from meshsec_relayer.engine.boundary import Answer, Ask, Command, Event, Image, Log, Poll, Reply, Request, Restore, Save
 from meshsec_relayer.engine.engine import Engine
 from meshsec_relayer.store import Store
+from meshsec_sdk.token import bearer
 
 BUSY_SECONDS = 0.04
 """Between looks while something is under way."""
@@ -172,7 +173,8 @@ class Runner:
 
 def _client(url: str, timeout: httpx.Timeout, limits: httpx.Limits) -> httpx.AsyncClient:
     """Prepare to talk to a chain. To load the certificates of authorities takes 40 ms, so it is done for `https:` only."""
-    return httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits, trust_env=False, verify=url.startswith("https:"))
+    verify = url.startswith("https:")
+    return httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits, trust_env=False, verify=verify, headers=bearer())
 
 
 async def _send(client: httpx.AsyncClient, request: Request) -> Reply:

@@ -1,5 +1,6 @@
 """`meshsec up`: starts the supervisor, waits until the mesh is ready, and shows it until Ctrl-C."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import msgspec
 from meshsec.cli.answer import say
 from meshsec.launch import FAILED, Launch, begin
 from meshsec_core.kernel.errors import Rejected
+from meshsec_sdk.token import VARIABLE
 
 if TYPE_CHECKING:
     from meshsec.home import Home
@@ -33,6 +35,7 @@ class Wish(msgspec.Struct, frozen=True):
     seed: int | None
     block_mode: str
     block_time: str
+    token: str | None = None
 
 
 def run(wish: Wish, *, detach: bool, json: bool) -> int:
@@ -43,6 +46,8 @@ def run(wish: Wish, *, detach: bool, json: bool) -> int:
     """
     started = time.monotonic()
     launch = _launch(wish, tied=not detach)
+    if wish.token:
+        os.environ[VARIABLE] = wish.token
     process = begin(launch)
     from meshsec.home import Home
     from meshsec.rest import await_ready

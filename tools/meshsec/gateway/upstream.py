@@ -12,6 +12,7 @@ import msgspec
 
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
+from meshsec_sdk.token import bearer
 from meshsec_sdk.transport import refusal
 
 UNKNOWN_CHAIN = "gateway/unknown-chain"
@@ -114,7 +115,8 @@ class Upstream:
         """
         patience = seconds or (GLANCE_SECONDS if self._answers else SILENT_SECONDS)
         try:
-            answer = await self.open(method, path, {"content-type": "application/json"} if body else {}, body, patience)
+            headers = {**bearer(), **({"content-type": "application/json"} if body else {})}
+            answer = await self.open(method, path, headers, body, patience)
             whole = await self.whole(answer, patience)
         except Rejected:
             self._answers = False
