@@ -2,11 +2,13 @@
 
 import inspect
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from meshsec import SimWorld, verbs
+from meshsec.world.mishaps import MISHAPS
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.replica.faults import FAULTS, ClockSkew, Conduct, DoubleSign, Fault, Flap, Slow, conduct_of, parameters
 
@@ -25,7 +27,16 @@ def test_the_manual_lists_every_kind_with_what_it_does_and_what_it_takes() -> No
     sections = dict(
         re.findall(r"^## `([a-z-]+)`\n(.*?)(?=^## |\Z)", MANUAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     )
-    assert list(sections) == [*FAULTS, "partition"]
+    assert list(sections) == [*FAULTS, "partition", "fork", *MISHAPS]
+    for kind, text in sections.items():
+        (command,) = re.findall(rf"^meshsec fault {kind} (.+)$", text, re.MULTILINE)
+        verb = verbs.find(f"fault.{kind}")
+        assert verbs.arguments(verb, verbs.in_order(verb, shlex.split(command)))
+        assert "\nWatch: " in text
+        about = MISHAPS[kind].parameters if kind in MISHAPS else None
+        lines = [f"- `{param.name}` (" for param in verb.params[1:]] if about is not None else []
+        assert all(line in text for line in lines), kind
+        assert kind not in MISHAPS or MISHAPS[kind].help in " ".join(text.split())
     for kind, found in FAULTS.items():
         text = " ".join(sections[kind].split())
         assert " ".join((inspect.getdoc(found) or "").split()) in text

@@ -14,6 +14,7 @@ import msgspec
 from meshsec.world import clients, forks, identities
 from meshsec.world.base import World
 from meshsec.world.chain import Chain
+from meshsec.world.mishaps import MISHAPS
 from meshsec.world.ways import channel_to, denom_of
 from meshsec_core.app import MODULES
 from meshsec_core.kernel.errors import Rejected
@@ -265,11 +266,21 @@ def _fault_verb(kind: str) -> Verb:
     )
 
 
+def _mishap_verb(kind: str) -> Verb:
+    """Derive the verb of a fault that strikes more than validators."""
+    mishap = MISHAPS[kind]
+
+    def act(world: World, given: Mapping[str, Any]) -> Any:
+        return world.fault(kind, given["target"], **{name: value for name, value in given.items() if name != "target"})
+
+    return Verb(f"fault.{kind}", mishap.help, (*_target("target", mishap.target), *_parameters(mishap.parameters)), act=act)
+
+
 ONLY = Param("relayer", "text", "the one relayer that is meant; all if left out", required=False)
 
 
 def _parameters(kind: type[msgspec.Struct]) -> tuple[Param, ...]:
-    """Return the parameters of a relayer's order, with the help that its fields carry."""
+    """Return the parameters of a relayer's order or of a mishap, with the help that its fields carry."""
     hints = get_type_hints(kind, include_extras=True)
     return tuple(
         Param(field.name, "text", hints[field.name].__metadata__[0].description, field.required)
@@ -306,6 +317,7 @@ ACTIONS: tuple[Verb, ...] = (
     Verb("relay", "Carry packets and acknowledgements until nothing is in flight.", (), act=lambda w, _: w.relay()),
     Verb("settle", "Relay, pass an epoch, relay, until nothing changes; then check every law.", (), act=lambda w, _: w.settle()),
     *(_fault_verb(kind) for kind in FAULTS),
+    *(_mishap_verb(kind) for kind in MISHAPS),
     Verb(
         "snapshot",
         "Save the whole mesh under a name.",
@@ -386,7 +398,7 @@ ACTIONS: tuple[Verb, ...] = (
     ),
     Verb(
         "heal",
-        "End the faults of one validator, or all faults, partitions and branches.",
+        "End the faults of a validator, of a chain, or all: also partitions, branches, and what relayers were told to do wrong.",
         (Param("validator", "text", "such as `juno/val-0`, or a chain; all if left out", required=False),),
         act=lambda w, a: w.heal(a.get("validator")),
     ),

@@ -34,15 +34,15 @@ def fault(
     kind: Annotated[
         str,
         typer.Argument(
-            help="How the validator misbehaves, such as down or slow; docs/faults.md lists all.", autocompletion=complete.faults
+            help="What is to break, such as down, slow or halt; docs/faults.md lists all.", autocompletion=complete.faults
         ),
     ],
-    target: Annotated[str, typer.Argument(help="A validator such as juno/val-0, or a chain for all of its validators.")],
+    target: Annotated[str, typer.Argument(help="A validator such as juno/val-0, a chain for all of them, or relayer.")],
     given: Annotated[list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="What the kind takes.")] = None,
     directory: Dir = HERE,
     json: Json = False,
 ) -> None:
-    """Make a validator misbehave, or cut the network between a chain's validators."""
+    """Break something: validators, networks, chains, relayers, markets; docs/faults.md lists all kinds."""
     from meshsec import verbs
 
     verb = f"fault.{kind}"
@@ -54,7 +54,7 @@ def heal(
     directory: Dir = HERE,
     json: Json = False,
 ) -> None:
-    """End the faults of one validator, or all faults, partitions and branches."""
+    """End the faults of a validator or a chain, or all: also partitions, branches, and what relayers were told to do wrong."""
     act(directory, "heal", {"validator": target}, json=json)
 
 

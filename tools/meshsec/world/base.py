@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 
 from meshsec.world.chain import Branch, Chain, Transport
 from meshsec.world.chance import Streams
+from meshsec.world.mishaps import MISHAPS, strike
 from meshsec.world.ways import denom_of
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
@@ -25,6 +26,9 @@ UNKNOWN_CHAIN = "world/unknown-chain"
 STUCK = "world/stuck"
 UNKNOWN_RELAYER = "world/unknown-relayer"
 BAD_DURATION = "world/bad-duration"
+
+UNDOING = ("release", "clear", "resume")
+"""Orders that undo what relayers have been told to do wrong."""
 
 SEED = "seed"
 """What faults call the parameter that decides what they leave to chance."""
@@ -175,6 +179,10 @@ class World(ABC):
             Rejected: `world/unknown-relayer`, `relayer/unknown-order`, `codec/malformed`.
         """
 
+    @abstractmethod
+    def present(self) -> tuple[str, ...]:
+        """Return the relayers that have not been taken away."""
+
     def meant(self, only: str | None) -> tuple[str, ...]:
         """Return the relayers that are meant: one, or all.
 
@@ -220,18 +228,20 @@ class World(ABC):
 
     # what all worlds share
 
-    def fault(self, kind: str, target: str, **parameters: str | int) -> None:
-        """Make a validator such as `juno/val-0`, or all of a chain, misbehave: a kind of fault and what it takes.
+    def fault(self, kind: str, target: str, /, **parameters: str | int) -> Any:
+        """Break something: a validator such as `juno/val-0`, all of a chain, or what else the kind of fault strikes.
 
         Chance that is left out, such as of `drop`, is drawn from the world's own.
 
         Raises:
             Rejected: `dev/unknown-fault`, `dev/bad-fault`, `dev/unknown-validator`, `world/unknown-chain`; nothing changes.
         """
+        if kind in MISHAPS:
+            return strike(self, kind, target, parameters)
         chain, name = self.validators(target)
         if SEED not in parameters and any(item.name == SEED for item in takes(kind)):
             parameters = {**parameters, SEED: self.chance(f"fault/{kind}").getrandbits(32)}
-        chain.post("/v1/dev/fault", {"kind": kind, "validator": name, **parameters})
+        return chain.post("/v1/dev/fault", {"kind": kind, "validator": name, **parameters})
 
     def partition(self, chain: str, groups: Sequence[Sequence[str]]) -> None:
         """Let messages of a chain's validators pass only inside groups; whoever is in none forms a last group.
@@ -242,13 +252,20 @@ class World(ABC):
         self.chain(chain).post("/v1/dev/partition", {"groups": [list(group) for group in groups]})
 
     def heal(self, target: str | None = None) -> None:
-        """End the faults of a validator, or a chain's faults, partition and branches, or all; everybody hears what was missed."""
+        """End the faults of a validator, or a chain's faults, partition and branches; or all, also what relayers were told.
+
+        Everybody hears what was missed, and relayers carry what was held or dropped.
+        """
         chain, name = (None, None) if target is None else self.validators(target)
         healed = list(self.chains.values()) if chain is None else [chain]
         for each in healed:
             each.post("/v1/dev/heal", {"validator": name})
         if name is None:
             self.forget_branches([each.name for each in healed])
+        if target is None:
+            for relayer in self.present():
+                for order in UNDOING:
+                    self.relayer(order, {}, relayer)
 
     def fork(self, chain: str, validators: Collection[str], name: str = "fork", *, late: bool = False) -> Branch:
         """Begin another future of a chain, in which only these validators are up; they sign there whatever they sign elsewhere.

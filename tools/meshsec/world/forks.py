@@ -4,9 +4,9 @@ Nothing here is trusted: headers, packets and proofs go to the chains as anybody
 """
 
 import base64
+from typing import TYPE_CHECKING
 
 from meshsec.relays import relayer_config
-from meshsec.world.base import World
 from meshsec.world.chain import Branch, Chain
 from meshsec_core.consensus.attack import make_light_client_attack
 from meshsec_core.ibc.client import CLIENT_NOT_ACTIVE, UpdateClient
@@ -27,6 +27,9 @@ from meshsec_relayer.config import RelayerConfig
 from meshsec_relayer.courier import Courier
 from meshsec_relayer.store import MemoryStore
 from meshsec_sdk.errors import TxRejected
+
+if TYPE_CHECKING:
+    from meshsec.world.base import World
 
 NO_CLIENT = "world/no-client"
 NO_HEIGHT = "world/no-such-height"
@@ -54,7 +57,7 @@ def show(branch: Branch, victim: Chain, height: str, user: str) -> None:
     victim.user(user).send(UpdateClient(client, any_encode(HEADER_URL, encode(header))))
 
 
-def deliver(world: World, branch: Branch, victim: Chain, user: str) -> None:
+def deliver(world: "World", branch: Branch, victim: Chain, user: str) -> None:
     """Carry everything between a branch and another chain, as a relayer does whose only view of the chain is the branch.
 
     Args:

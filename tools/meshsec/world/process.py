@@ -169,7 +169,11 @@ class ProcessWorld(World):
 
     def _mesh(self) -> Mesh:
         """Return the chains, and the relayers that have not been taken away."""
-        return Mesh(self._lines, {name: self.relayers[name] for name in self.relayers if not self._mark(name).exists()})
+        return Mesh(self._lines, {name: self.relayers[name] for name in self.present()})
+
+    def present(self) -> tuple[str, ...]:
+        """Return the relayers that have not been taken away."""
+        return tuple(name for name in self.relayers if not self._mark(name).exists())
 
     # time and blocks
 

@@ -126,7 +126,7 @@ class SimWorld(World):
             self.now += max(0, step - 2 * BLOCK_TIME)
             self.mine(2)
             if keep_alive:
-                for name in self._present():
+                for name in self.present():
                     self.couriers[name].run_once(self.now)
             self.mine()
         if keep_alive:
@@ -156,7 +156,7 @@ class SimWorld(World):
     def relay(self) -> None:
         """Let the relayers work, and make the blocks they wait for, until nothing is in flight that they may move."""
         for _ in range(PATIENCE):
-            working = [self.couriers[name] for name in self._present()]
+            working = [self.couriers[name] for name in self.present()]
             for courier in working:
                 courier.run_once(self.now)
             if all(courier.engine.idle for courier in working):
@@ -177,8 +177,9 @@ class SimWorld(World):
                 courier.order(read_order(order, asked))
         return {name: codec.plain(reports.status(self.couriers[name].engine)) for name in meant}
 
-    def _present(self) -> list[str]:
-        return [name for name in self.couriers if not self._gone[name]]
+    def present(self) -> tuple[str, ...]:
+        """Return the relayers that have not been taken away."""
+        return tuple(name for name in self.couriers if not self._gone[name])
 
     def _start_relayer(self, name: str) -> None:
         transports = {chain: handle.transport for chain, handle in self.chains.items()}

@@ -1,0 +1,181 @@
+"""Faults beyond single validators: what each does to a mesh, and that every law holds once all is healed."""
+
+import pytest
+
+from meshsec import SimWorld, mesh, verbs
+from meshsec.world.mishaps import MISHAPS
+from meshsec.world.ways import channel_to
+from meshsec_core.ibc.prices import Quote
+from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import ONE_E18
+from meshsec_core.modules.staking.module import Delegate
+from meshsec_sdk import mesh_yaml
+
+MARKET = (
+    "chains: {osmosis: , juno: , axelar: {params: {prices: {makers: [carol]}}}}\n"
+    "links: [{provider: osmosis, consumer: juno,"
+    " feed: {market: axelar, base: uosmo, quote: ujuno, window: 1s, period: 10m, ttl: 1h}}]\n"
+)
+VOUCHER = "osmosis/uosmo"
+
+
+def sends(world: SimWorld, amount: int) -> None:
+    """Alice sends coins to bob on juno, without waiting for them."""
+    fields = {"from": "osmosis/alice", "channel": "juno", "amount": f"{amount}uosmo", "receiver": "juno/bob"}
+    verbs.perform(world, verbs.find("transfer/Transfer"), fields)
+
+
+def ends_well(world: SimWorld) -> None:
+    world.heal()
+    world.settle()
+
+
+def power(world: SimWorld) -> int:
+    return int(world.juno.find_validator("val-0")["power"])
+
+
+def test_a_halted_chain_makes_blocks_again_when_it_is_healed() -> None:
+    with SimWorld("pair") as world:
+        world.fault("halt", "juno")
+        before = world.juno.height
+        world.mine(3)
+        assert world.juno.height == before
+        assert world.juno.get("/v1/status")["faults"] == ["down: val-0, val-1, val-2, val-3"]
+        world.heal("juno")  # and the height under way goes on
+        world.mine(3)
+        assert world.juno.height == before + 4
+        ends_well(world)
+
+
+@pytest.mark.parametrize("writes", [1, 2, 3, 4])
+def test_writes_that_are_lost_with_the_power_lose_no_block_and_sign_nothing_twice(writes: int) -> None:
+    with SimWorld("pair") as world:
+        before = world.juno.get("/v1/blocks/3")
+        world.fault("lose-writes", "juno", writes=writes)
+        world.mine(3)
+        assert world.juno.get("/v1/blocks/3") == before
+        ends_well(world)
+        assert [found["jailed"] for found in world.juno.query("staking", "validators")] == [False] * 4
+
+
+@pytest.mark.parametrize("kind", ["relayer-pause", "relayer-hold"])
+def test_packets_that_a_relayer_keeps_back_arrive_when_it_is_healed(kind: str) -> None:
+    with SimWorld("pair") as world:
+        world.fault(kind, "relayer")
+        sends(world, 7)
+        world.settle()
+        assert world.juno.balance("bob", VOUCHER) == 0
+        ends_well(world)
+        assert world.juno.balance("bob", VOUCHER) == 7
+
+
+def test_orders_of_one_kind_of_packet_leave_the_others_alone() -> None:
+    with SimWorld("pair") as world:
+        world.fault("relayer-hold", "relayer/main", kind="stake")
+        alice = world.osmosis.user("alice")
+        before = power(world)
+        alice.send(mesh.Bond(100), mesh.StakeRemote("juno", "juno/val-0", 100))  # type: ignore[arg-type]
+        sends(world, 7)
+        world.settle()
+        assert (world.juno.balance("bob", VOUCHER), power(world)) == (7, before)
+        ends_well(world)
+        assert power(world) == before + 100
+
+
+@pytest.mark.parametrize(("kind", "given"), [("duplicate", {}), ("reorder", {}), ("delay", {"by": "3blocks"})])
+def test_packets_that_come_twice_late_or_in_another_order_count_once(kind: str, given: dict[str, str]) -> None:
+    with SimWorld("pair") as world:
+        world.fault(f"relayer-{kind}", "relayer", **given)
+        for amount in (1, 2, 4):
+            sends(world, amount)
+        ends_well(world)
+        assert world.juno.balance("bob", VOUCHER) == 7
+
+
+def test_a_dropped_packet_is_carried_after_heal() -> None:
+    with SimWorld("pair") as world:
+        world.fault("relayer-pause", "relayer")
+        sends(world, 7)
+        world.relay()
+        world.fault("relayer-drop", "relayer", id=f"osmosis:transfer:{channel_to(world.osmosis, 'juno')}:1")
+        world.relayer("resume")
+        world.relay()
+        assert world.juno.balance("bob", VOUCHER) == 0
+        ends_well(world)
+        assert world.juno.balance("bob", VOUCHER) == 7
+
+
+def test_a_forged_packet_is_refused_and_mints_nothing() -> None:
+    with SimWorld("pair") as world:
+        before = world.juno.get(f"/v1/accounts/{world.juno.user('erin').address}")["balances"]
+        said = world.fault("relayer-forge", "juno", of="osmosis")
+        assert said == {"refused": "proof/wrong-key"}
+        assert world.juno.get(f"/v1/accounts/{world.juno.user('erin').address}")["balances"] == before
+        ends_well(world)
+
+
+def test_a_shock_and_a_lie_about_the_price_move_power_and_never_stake() -> None:
+    """Given 80 million that are lent, at a price of one half
+    When the price falls to a quarter of that, and then somebody says that a uosmo is worth three ujuno
+    Then they count for 40, 10 and 240 million, and the collateral is what it was
+    """
+    with SimWorld(mesh_yaml.loads(MARKET)) as world:
+        alice = world.osmosis.user("alice")
+        alice.send(mesh.Bond(100_000_000), mesh.StakeRemote("juno", "juno/val-0", 80_000_000))  # type: ignore[arg-type]
+        world.settle()
+        native, seen = power(world), []
+        world.axelar.user("carol").send(Quote("uosmo", "ujuno", ONE_E18 // 2))
+        pair = {"base": "uosmo", "quote": "ujuno"}
+        for kind, given in ((None, {}), ("price-shock", {"factor": "0.25"}), ("oracle-lie", {"price": "3"})):
+            if kind is not None:
+                world.fault(kind, "axelar", **pair, **given)
+            world.advance("11m")
+            world.settle()
+            seen.append(power(world) - native)
+        assert seen == [40_000_000, 10_000_000, 240_000_000]
+        assert world.osmosis.query("mesh/provider", "vault", user=alice.address)["collateral"] == "100000000"
+        ends_well(world)
+
+
+def test_a_mass_unbond_takes_the_share_of_every_user_home_and_abroad() -> None:
+    """Given alice has 100 staked at home and 60 lent, and bob 9 staked
+    When everybody takes back half
+    Then 50, 30 and 4 are on their way
+    """
+    with SimWorld("pair") as world:
+        alice, bob = world.osmosis.user("alice"), world.osmosis.user("bob")
+        (home, *_) = [found["operator"] for found in world.osmosis.query("staking", "validators")]
+        alice.send(Delegate(home, 100), mesh.Bond(60), mesh.StakeRemote("juno", "juno/val-0", 60))  # type: ignore[arg-type]
+        bob.send(Delegate(home, 9))
+        world.settle()
+        assert world.fault("mass-unbond", "osmosis", percent=50) == {"unbonding": "84"}
+        world.settle()
+        staked = [world.osmosis.query("staking", "delegations", delegator=user.address) for user in (alice, bob)]
+        assert staked == [{home: "50"}, {home: "5"}]
+        world.advance("22d")
+        ends_well(world)
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "given", "code"),
+    [
+        ("halt", "juno/val-0", {}, "world/unknown-chain"),
+        ("halt", "juno", {"loudly": "1"}, "dev/bad-fault"),
+        ("relayer-pause", "relayer/other", {}, "world/unknown-relayer"),
+        ("price-shock", "juno", {"base": "uosmo", "quote": "ujuno"}, "dev/bad-fault"),
+        ("oracle-lie", "juno", {"base": "uosmo", "quote": "ujuno", "price": "-1"}, "dev/bad-fault"),
+        ("oracle-lie", "juno", {"base": "uosmo", "quote": "ujuno", "price": "1"}, "world/no-market-maker"),
+        ("mass-unbond", "juno", {"percent": 101}, "dev/bad-fault"),
+    ],
+)
+def test_what_a_fault_cannot_strike_is_refused(kind: str, target: str, given: dict[str, str], code: str) -> None:
+    with SimWorld("pair") as world, pytest.raises(Rejected) as refusal:
+        world.fault(kind, target, **given)
+    assert refusal.value.code == code
+
+
+def test_every_fault_of_the_table_is_a_verb_with_the_same_parameters() -> None:
+    for kind, mishap in MISHAPS.items():
+        verb = verbs.find(f"fault.{kind}")
+        assert [param.name for param in verb.params] == ["target", *mishap.parameters.__struct_fields__]
+        assert verb.help == mishap.help
