@@ -10,6 +10,7 @@ import pytest
 from meshsec import bench
 from meshsec.bench import aims, baseline, block, clock, figure, ibc, limits, mesh_security, scale, sim, state
 from meshsec.bench.aims import Aim
+from meshsec.bench.baseline import Baseline
 from meshsec.bench.curves import Point, fit
 from meshsec.bench.figure import Figure, Limit
 from meshsec.cli.app import main
@@ -167,12 +168,17 @@ def test_a_baseline_is_kept_under_its_name_and_a_second_run_replaces_only_what_i
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     first, second = Figure("boot.help_ms", 100, "ms"), Figure("boot.sim_ms", 120, "ms", spread=0.05)
-    baseline.save(baseline.place("quiet"), [first, second])
+    baseline.save(baseline.place("quiet"), [first, second], 0.5)
     again = Figure("boot.help_ms", 90, "ms")
-    baseline.save(baseline.place("quiet"), [again])
+    baseline.save(baseline.place("quiet"), [again], 0.5)
     assert baseline.place("quiet") == tmp_path / "meshsec" / "bench" / "quiet.json"
     assert baseline.load("quiet").figures == (again, second)
     assert baseline.load(str(baseline.place("quiet"))).cores >= 1
+
+
+def test_a_comparison_is_doubted_if_either_run_began_on_a_machine_with_more_to_do_than_cores() -> None:
+    calm, busy = (Baseline((), "3.11", "x86_64", 2, load) for load in (2.0, 5.4))
+    assert (calm.doubt(0.0), "5.4 on 2 cores then" in busy.doubt(0.0), "10000.0" in calm.doubt(10_000.0)) == ("", True, True)
 
 
 def test_the_command_compares_with_a_baseline_and_fails_only_above_what_it_is_told(

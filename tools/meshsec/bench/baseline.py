@@ -37,11 +37,21 @@ class Baseline(msgspec.Struct, frozen=True):
     python: str
     processor: str
     cores: int
+    load: float
+    """Processes that wanted a core in the minute before the last of them were measured."""
 
     @classmethod
-    def of(cls, figures: Sequence[Figure]) -> "Baseline":
+    def of(cls, figures: Sequence[Figure], load: float) -> "Baseline":
         """Take figures that were measured here."""
-        return cls(tuple(figures), platform.python_version(), platform.machine(), os.cpu_count() or 1)
+        return cls(tuple(figures), platform.python_version(), platform.machine(), os.cpu_count() or 1, round(load, 1))
+
+    def doubt(self, load: float) -> str:
+        """Say why figures in wall time are not to be compared with those of a run that began at a load; empty if they are."""
+        cores = os.cpu_count() or 1
+        if self.load <= self.cores and load <= cores:
+            return ""
+        loads = f"load {self.load:.1f} on {self.cores} cores then, {load:.1f} on {cores} now"
+        return f"{loads}: only ratios to signatures are to be believed"
 
 
 class Verdict(StrEnum):
@@ -80,7 +90,7 @@ def place(name: str) -> Path:
     return Path(data) / "meshsec" / "bench" / f"{name}.json"
 
 
-def save(file: Path, figures: Sequence[Figure]) -> None:
+def save(file: Path, figures: Sequence[Figure], load: float) -> None:
     """Keep figures; those of the same name from before are replaced, others that are there stay.
 
     Raises:
@@ -88,7 +98,7 @@ def save(file: Path, figures: Sequence[Figure]) -> None:
     """
     kept = {figure.name: figure for figure in _read(file).figures} if file.exists() else {}
     kept |= {figure.name: figure for figure in figures}
-    text = msgspec.json.format(msgspec.json.encode(Baseline.of(tuple(kept.values()))))
+    text = msgspec.json.format(msgspec.json.encode(Baseline.of(tuple(kept.values()), load)))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(text + b"\n")

@@ -72,7 +72,7 @@ def figure(
     """
     best = max(tries) if unit.endswith("/s") else min(tries)
     value = pick(tries) if pick else best
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
     spread = abs(median(tries) - best) / value if len(tries) > 1 and value > 0 else None
     if limit is None:
         return Figure(name, round(value, digits), unit, spread=None if spread is None else round(spread, 3))

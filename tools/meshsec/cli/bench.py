@@ -31,8 +31,11 @@ def bench(
     json: Json = False,
 ) -> int:
     """Measure this installation on this machine."""
+    from os import getloadavg
+
     from meshsec import bench as suites
     from meshsec.bench import baseline
+    from meshsec.bench.figure import tell
     from meshsec.cli import bench_picture as picture
     from meshsec_core.kernel.errors import Rejected
 
@@ -43,14 +46,17 @@ def bench(
     if suite == SCALE:
         return _scale(quick=quick, html=html, json=json)
     most = baseline.part(fail_above) if fail_above else None
-    before = baseline.load(compare).figures if compare else ()
+    before = baseline.load(compare) if compare else None
+    load = getloadavg()[0]
     file = baseline.place(save) if save else None
     with picture.progress(suites.named(suite), json=json) as told:
         figures = suites.run(suite, told)
-    changes = baseline.compare(before, figures)
+    changes = baseline.compare(before.figures if before else (), figures)
     if file is not None:
-        baseline.save(file, figures)
-    picture.show(figures, changes if compare else None, json=json)
+        baseline.save(file, figures, load)
+    picture.show(figures, changes if before else None, json=json)
+    if before and (doubt := before.doubt(load)):
+        tell(doubt)
     return CHECK_FAILED if most is not None and baseline.worse(changes, most) else 0
 
 
