@@ -21,8 +21,8 @@ from torture.load import Load
 from torture.mesh import MortalMesh
 
 SAMPLE_SECONDS = 2.0
-WARM_UP = 0.4
-"""Part of the time after which caches and the window of provable states (1,000 blocks) are full."""
+WARM_UP = 0.5
+"""Part of the time after which caches (20,000 verdicts on signatures) and the window of provable states are full."""
 ENDS = 10
 """Samples at either end whose median is compared."""
 KIB = 1_024
@@ -75,7 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m torture.endurance", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--mesh", default="triangle")
-    parser.add_argument("--memory", type=float, default=8.0, help="MiB by which a process may grow after the warm-up")
+    parser.add_argument("--memory", type=float, default=10.0, help="MiB by which a process may grow after the warm-up")
     parser.add_argument("--disk", type=float, default=4.0, help="KiB that a transfer may take on disk after the warm-up")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="meshsec-endurance-") as folder:
