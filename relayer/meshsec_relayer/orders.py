@@ -17,7 +17,10 @@ from meshsec_relayer.engine.boundary import (
     Filter,
     Hold,
     Leg,
+    Line,
     Link,
+    Mend,
+    Neglect,
     OpenChannel,
     Pause,
     Release,
@@ -77,6 +80,15 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subject: Annotated[str, Meta(description="the chain that it follows")]
 
 
+class BadLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is wrong with a line."""
+
+    chain: Annotated[str, Meta(description="the chain at its other end")]
+    percent: Annotated[int, Meta(ge=0, le=100, description="how many of 100 requests or answers get lost; none if left out")] = 0
+    delay: Annotated[str, Meta(description="how much later requests leave, such as `2s`; not at all if left out")] = "0s"
+    seed: Annotated[int, Meta(ge=0, le=2**32, description="of what is lost; a world draws one from its own seed")] = 0
+
+
 class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Two chains."""
 
@@ -111,6 +123,13 @@ def _delay(given: Later) -> Delay:
     return Delay(given.filter, nanoseconds)
 
 
+def _line(given: BadLine) -> Line:
+    nanoseconds = duration(given.delay)
+    if nanoseconds is None:
+        raise Rejected(BAD_DELAY, found=given.delay[:50], expected="such as 2s")
+    return Line(given.chain, given.percent, nanoseconds, given.seed)
+
+
 def _open(given: Ends) -> OpenChannel:
     ordering = f"ORDER_{given.ordering.upper()}"
     return OpenChannel(given.a, given.b, given.port, given.counterparty_port, ordering, given.version)
@@ -123,6 +142,9 @@ ORDERS: Mapping[str, Order] = {
     "clear": Order(
         "relayer", Nothing, lambda _: Clear(), "Forget what was dropped and given up; bring it up again behind what is new."
     ),
+    "line": Order("relayer", BadLine, _line, "Lose requests to a chain, or answers, or let requests leave late; `mend` ends it."),
+    "neglect": Order("relayer", Nothing, lambda _: Neglect(), "Refresh no light client for its age; `mend` ends it."),
+    "mend": Order("relayer", Nothing, lambda _: Mend(), "Undo line and neglect."),
     "update-client": Order(
         "relayer", Client, lambda given: UpdateClient(given.host, given.subject), "Show a light client the newest header now."
     ),

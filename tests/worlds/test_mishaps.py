@@ -105,6 +105,64 @@ def test_a_dropped_packet_is_carried_after_heal() -> None:
         assert world.juno.balance("bob", VOUCHER) == 7
 
 
+def test_a_line_that_loses_a_third_of_all_requests_and_answers_loses_no_packet_and_doubles_none() -> None:
+    def told(seed: int) -> str:
+        with SimWorld("pair", seed=seed) as world:
+            for chain in ("osmosis", "juno"):
+                world.fault("relayer-line", "relayer", chain=chain, percent=34)
+            for amount in (1, 2, 4):
+                sends(world, amount)
+            world.relay()
+            assert world.juno.balance("bob", VOUCHER) == 7
+            ends_well(world)
+            return world.digest()
+
+    assert told(1) == told(1)
+
+
+@pytest.mark.parametrize("given", [{"percent": "100"}, {"delay": "10m"}])
+def test_a_relayer_comes_to_no_rest_behind_a_line_that_is_cut_or_slower_than_blocks_and_carries_all_once_it_is_mended(
+    given: dict[str, str],
+) -> None:
+    with SimWorld("pair") as world:
+        world.fault("relayer-line", "relayer", chain="juno", **given)
+        sends(world, 7)
+        with pytest.raises(Rejected) as refusal:
+            world.relay()
+        assert refusal.value.code == "world/stuck"
+        assert world.juno.balance("bob", VOUCHER) == 0
+        ends_well(world)
+        assert world.juno.balance("bob", VOUCHER) == 7
+
+
+def test_requests_that_leave_late_bring_packets_late() -> None:
+    """Given each request to juno leaves five blocks late
+    Then a transfer is not there after five blocks, and is there without heal in the end
+    """
+    with SimWorld("pair") as world:
+        world.fault("relayer-line", "relayer", chain="juno", delay="5s")
+        sends(world, 7)
+        arrived = []
+        for _ in range(200):
+            world.couriers["main"].run_once(world.now)
+            world.mine()
+            arrived.append(world.juno.balance("bob", VOUCHER))
+        assert arrived.index(7) > 5
+        ends_well(world)
+
+
+def test_clients_that_nobody_refreshes_die_and_those_that_are_refreshed_live() -> None:
+    for neglected, status in ((True, "expired"), (False, "active")):
+        with SimWorld("pair") as world:
+            if neglected:
+                world.fault("relayer-stale-client", "relayer")
+            world.advance("15d")
+            (client,) = world.osmosis.query("ibc", "clients")
+            assert client["status"].lower() == status
+            world.heal()
+            world.check_laws()
+
+
 def test_a_forged_packet_is_refused_and_mints_nothing() -> None:
     with SimWorld("pair") as world:
         before = world.juno.get(f"/v1/accounts/{world.juno.user('erin').address}")["balances"]

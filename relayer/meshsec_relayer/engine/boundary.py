@@ -200,6 +200,25 @@ class Reorder(msgspec.Struct, frozen=True):
     filter: Filter
 
 
+class Line(msgspec.Struct, frozen=True):
+    """Event: make the line to a chain bad until `Mend` or a new life."""
+
+    chain: str
+    percent: int = 0
+    """Of requests that get lost; of half of them the request, of half the answer."""
+    nanoseconds: int = 0
+    """How much later requests leave."""
+    seed: int = 0
+
+
+class Neglect(msgspec.Struct, frozen=True):
+    """Event: refresh no light client for its age, until `Mend` or a new life; packets still bring headers along."""
+
+
+class Mend(msgspec.Struct, frozen=True):
+    """Event: make all lines good and refresh clients again."""
+
+
 class UpdateClient(msgspec.Struct, frozen=True):
     """Event: show the client of one chain on another the newest header."""
 
@@ -217,8 +236,8 @@ class Restore(msgspec.Struct, frozen=True):
     image: Image
 
 
-Standing = Hold | Release | Delay | Duplicate | Reorder
-"""Orders that hold until they are released."""
+Standing = Hold | Release | Delay | Duplicate | Reorder | Line | Neglect | Mend
+"""Orders that hold until they are released or mended."""
 Opening = Link | OpenChannel
 Command = Pause | Resume | Step | Standing | Drop | Clear | Opening | UpdateClient | Restore
 Event = Answer | Poll | Command

@@ -1,4 +1,4 @@
-"""What operators have told the relayer to do otherwise: pause, step, hold, delay, duplicate, reorder, drop."""
+"""What operators have told the relayer to do otherwise with packets, light clients and the lines to chains."""
 
 from fnmatch import fnmatchcase
 
@@ -11,6 +11,9 @@ from meshsec_relayer.engine.boundary import (
     Hold,
     Image,
     Leg,
+    Line,
+    Mend,
+    Neglect,
     Pause,
     Release,
     Reorder,
@@ -18,11 +21,13 @@ from meshsec_relayer.engine.boundary import (
     Standing,
     Step,
 )
+from meshsec_relayer.engine.client import LightClient
+from meshsec_relayer.engine.lines import Lines
 from meshsec_relayer.engine.packets import Entry
 
 
 class Controls:
-    """Standing orders. All but the steps survive a crash."""
+    """Standing orders. All but the steps, neglect and bad lines survive a crash."""
 
     def __init__(self, image: Image) -> None:
         self.paused = image.paused
@@ -33,6 +38,9 @@ class Controls:
         self.duplicated = list(image.duplicated)
         self.reordered = list(image.reordered)
         self.dropped: dict[str, None] = dict.fromkeys(image.dropped)
+        self.neglects = False
+        """No client is refreshed for its age."""
+        self.lines = Lines()
         self.version = 0
         """Grows with every order."""
 
@@ -56,6 +64,13 @@ class Controls:
                 self.reordered.append(which)
             case Release(which):
                 self._release(which)
+            case Line():
+                self.lines.worsen(command)
+            case Neglect():
+                self.neglects = True
+            case Mend():
+                self.neglects = False
+                self.lines.mend()
 
     def _release(self, which: Filter) -> None:
         every = which == Filter()
@@ -91,6 +106,10 @@ class Controls:
     def reorders(self, entry: Entry) -> bool:
         """Tell whether a packet goes before older ones."""
         return not entry.channel.ordered and any(matches(which, entry, entry.leg) for which in self.reordered)
+
+    def refreshes(self, client: LightClient) -> bool:
+        """Tell whether a client is to learn a header soon."""
+        return client.refresh_due and (client.wanted or not self.neglects)
 
     @property
     def halted(self) -> bool:

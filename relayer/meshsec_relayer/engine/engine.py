@@ -40,6 +40,7 @@ from meshsec_relayer.engine.controls import Controls
 from meshsec_relayer.engine.docket import Docket
 from meshsec_relayer.engine.evidence import Accuser
 from meshsec_relayer.engine.lane import Lane
+from meshsec_relayer.engine.lines import SILENCE
 from meshsec_relayer.engine.meters import Meters
 from meshsec_relayer.engine.packets import CLOSE_EVENTS, NOT_CARRIED, PACKET_EVENTS, Entry, News
 from meshsec_relayer.engine.path import Path
@@ -154,9 +155,11 @@ class Engine:
         """Take in an event; return what to do about it."""
         match event:
             case Answer(number, reply):
-                self.tasks.answer(number, reply)
+                self.tasks.answer(number, self.controls.lines.hear(number, reply))
             case Poll(now, named):
                 self.tasks.now = max(self.tasks.now, now)
+                for number in self.controls.lines.given_up():
+                    self.tasks.answer(number, SILENCE)
                 for name in named or self.chains:
                     self.chains[name].poll_due, self.chains[name].polled_at = True, self.tasks.now
             case _:
@@ -165,7 +168,7 @@ class Engine:
         if self._reverted:
             self._start_over()
         self._save()
-        effects, self._effects = [*self._effects, *self.tasks.asked], []
+        effects, self._effects = [*self._effects, *self.controls.lines.send(self.tasks.asked, self.tasks.now)], []
         for ask in self.tasks.asked:
             self.meters.count("queries_total", chain=ask.request.chain)
         self.tasks.asked = []
@@ -334,7 +337,9 @@ class Engine:
         entries = ((path, entry) for path in self.paths.values() for entry in path.book.entries.values())
         return (
             any(not obstacle(path, entry, self.controls) for path, entry in entries)
-            or any(path.ready and client.refresh_due for path in self.paths.values() for client in path.clients.values())
+            or any(
+                path.ready and self.controls.refreshes(client) for path in self.paths.values() for client in path.clients.values()
+            )
             or any(docket.waiting for _, docket in self.dockets)
             or any(len(channel.closed) == 1 for path in self.paths.values() for channel in path.book.served())
         )

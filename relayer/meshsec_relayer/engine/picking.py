@@ -128,7 +128,7 @@ class Look:
     def may_refresh(self) -> bool:
         """Tell whether the client is to be refreshed now."""
         client = self.path.clients[self.target.name]
-        if not client.refresh_due:
+        if not self.controls.refreshes(client):
             client.due_since = None
             return False
         client.due_since = self.now if client.due_since is None else client.due_since

@@ -27,7 +27,7 @@ STUCK = "world/stuck"
 UNKNOWN_RELAYER = "world/unknown-relayer"
 BAD_DURATION = "world/bad-duration"
 
-UNDOING = ("release", "clear", "resume")
+UNDOING = ("release", "mend", "clear", "resume")
 """Orders that undo what relayers have been told to do wrong."""
 
 SEED = "seed"
@@ -236,11 +236,12 @@ class World(ABC):
         Raises:
             Rejected: `dev/unknown-fault`, `dev/bad-fault`, `dev/unknown-validator`, `world/unknown-chain`; nothing changes.
         """
+        drawn = MISHAPS[kind].parameters.__struct_fields__ if kind in MISHAPS else [item.name for item in takes(kind)]
+        if SEED not in parameters and SEED in drawn:
+            parameters = {**parameters, SEED: self.chance(f"fault/{kind}").getrandbits(32)}
         if kind in MISHAPS:
             return strike(self, kind, target, parameters)
         chain, name = self.validators(target)
-        if SEED not in parameters and any(item.name == SEED for item in takes(kind)):
-            parameters = {**parameters, SEED: self.chance(f"fault/{kind}").getrandbits(32)}
         return chain.post("/v1/dev/fault", {"kind": kind, "validator": name, **parameters})
 
     def partition(self, chain: str, groups: Sequence[Sequence[str]]) -> None:

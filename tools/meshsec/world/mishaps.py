@@ -37,7 +37,10 @@ HOUR = 3_600 * SECOND
 NO_MAKER = "world/no-market-maker"
 
 RELAYER = "relayer"
-RELAYER_ORDERS = ("pause", "hold", "drop", "delay", "duplicate", "reorder")
+RELAYER_ORDERS = {
+    **{f"relayer-{order}": order for order in ("pause", "hold", "drop", "delay", "duplicate", "reorder", "line")},
+    "relayer-stale-client": "neglect",
+}
 """Orders of a relayer that are faults; the rest are its daily work, and what undoes these."""
 
 
@@ -199,10 +202,10 @@ MISHAPS: Mapping[str, Mishap] = {
         _lose_writes,
     ),
     **{
-        f"relayer-{order}": Mishap(
+        kind: Mishap(
             ORDERS[order].help, "`relayer` for all, or one such as `relayer/main`", ORDERS[order].parameters, _order(order)
         )
-        for order in RELAYER_ORDERS
+        for kind, order in RELAYER_ORDERS.items()
     },
     "relayer-forge": Mishap(
         "Let a relayer deliver a transfer that was never sent, with a true proof of something else; say why it is refused.",
