@@ -40,7 +40,6 @@ from meshsec_relayer.engine.controls import Controls
 from meshsec_relayer.engine.docket import Docket
 from meshsec_relayer.engine.evidence import Accuser
 from meshsec_relayer.engine.lane import Lane
-from meshsec_relayer.engine.lines import SILENCE
 from meshsec_relayer.engine.meters import Meters
 from meshsec_relayer.engine.packets import CLOSE_EVENTS, NOT_CARRIED, PACKET_EVENTS, Entry, News
 from meshsec_relayer.engine.path import Path
@@ -158,8 +157,7 @@ class Engine:
                 self.tasks.answer(number, self.controls.lines.hear(number, reply))
             case Poll(now, named):
                 self.tasks.now = max(self.tasks.now, now)
-                for number in self.controls.lines.given_up():
-                    self.tasks.answer(number, SILENCE)
+                self.controls.lines.give_up(self.tasks.answer)
                 for name in named or self.chains:
                     self.chains[name].poll_due, self.chains[name].polled_at = True, self.tasks.now
             case _:
@@ -316,10 +314,7 @@ class Engine:
 
     def find(self, packet: str) -> Entry | None:
         """Return a packet under way by its id, or None."""
-        for path in self.paths.values():
-            if packet in path.book.entries:
-                return path.book.entries[packet]
-        return None
+        return next((path.book.entries[packet] for path in self.paths.values() if packet in path.book.entries), None)
 
     # What the shell asks
 

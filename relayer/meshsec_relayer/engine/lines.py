@@ -3,7 +3,7 @@
 What is lost is answered with the next look, as a timeout would be: by nothing, so nobody knows whether it was heard.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from meshsec_core.kernel.crypto import sha256
 from meshsec_relayer.engine.boundary import Ask, Line, Reply
@@ -58,10 +58,11 @@ class Lines:
             return SILENCE
         return reply
 
-    def given_up(self) -> list[int]:
-        """Return the numbers of the requests that were lost since the last call; nobody will answer them."""
+    def give_up(self, answer: Callable[[int, Reply], None]) -> None:
+        """Answer every request that was lost by silence; nobody else will."""
         lost, self._lost = self._lost, []
-        return lost
+        for number in lost:
+            answer(number, SILENCE)
 
 
 def _draw(line: Line, number: int) -> int:
