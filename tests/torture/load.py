@@ -46,6 +46,7 @@ class Load:
         """Batches of which a part vanished with the mempool."""
         self.failed: list[BaseException] = []
         self._world = world
+        self._clients: list[Client] = []
         self._stopping = threading.Event()
         self._going = threading.Event()
         self._parked: set[str] = set()
@@ -72,6 +73,8 @@ class Load:
         self._going.set()
         for thread in self._threads:
             thread.join()
+        for client in self._clients:
+            client.close()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -95,6 +98,7 @@ class Load:
 
     def _paying(self, name: str, url: str) -> Callable[[], None]:
         client = Client(url)
+        self._clients.append(client)
         denom = Denom(client.status().denom)
         payee = Wallet.named(client, PAYEE).address
 
