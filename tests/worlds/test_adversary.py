@@ -104,6 +104,8 @@ class Adversary:
             "double-sign": {"vote": self.random.choice(("precommit", "prevote", "proposal"))},
             "censor": {"address": "alice"},
             "clock-skew": {"shift": self.random.choice(("2h", "-2h"))},
+            "drop": {"percent": self.random.choice((5, 50, 100))},
+            "reorder": {"within": f"{self.random.choice((5, 80, 900))}ms"},
         }.get(kind, {})
         self.world.fault(kind, f"juno/{name}", **given)
         self.faulty.add(name)
