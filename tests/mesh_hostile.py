@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness import Chain
-from mesh_rig import Flight, Link, MeshRig
+from mesh_rig import Flight, Link, MeshRig, pair
 from meshsec_core.ibc.packet import result_acknowledgement, send_packet
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.ibc import Height
 from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT, ValsetUpdate, read_answer
+from meshsec_core.security.mesh.provider.lending import StakeRemote
+from meshsec_core.security.mesh.provider.vault import Bond
 
 WEEK = 7 * 86_400 * SECOND
 
@@ -84,6 +86,14 @@ class Stranger:
     def check(self) -> None:
         """Check every law of the honest end."""
         self.honest.check_laws()
+
+
+def lent(amount: int = 100, **of_pair: Any) -> tuple[MeshRig, Link, Stranger]:
+    """Let alice lend to validator 0 of a consumer that says what a test wants from now on."""
+    rig, link = pair(alice=1_000, bob=1_000, **of_pair)
+    link.provider.send("alice", Bond(1_000), StakeRemote(link.lent, link.validator(0), amount))
+    rig.settle()
+    return rig, link, Stranger(rig, link, link.consumer)
 
 
 def report(link: Link, **changes: Any) -> dict[str, Any]:

@@ -50,6 +50,7 @@ from meshsec_core.kernel.wire.ibc import (
     Height,
     Packet,
 )
+from meshsec_core.modules import bank
 from meshsec_core.modules.bank import BANK
 from meshsec_core.modules.distribution import DISTRIBUTION
 from meshsec_core.modules.gov.module import GOV
@@ -60,6 +61,7 @@ from meshsec_core.modules.staking.module import STAKING
 from meshsec_core.runtime.module import Event, View
 from meshsec_core.security.mesh import MESH
 from meshsec_core.security.mesh.account import Account
+from meshsec_core.security.mesh.consumer.state import REWARDS, reward_account
 from meshsec_core.security.mesh.packets import CONSUMER_PORT, PROVIDER_PORT
 from meshsec_core.security.mesh.provider import state as provider
 from meshsec_core.security.mesh.ranges import Range
@@ -113,6 +115,16 @@ class Link:
         account = self.consumer.ctx.module_account(f"mesh/virtual/{self.link}")
         held = staking.delegations_of(self.consumer.state, account)
         return sum(held.values()) if validator is None else held.get(self.validator(validator), 0)
+
+    def fund(self, amount: int) -> None:
+        """Let the consumer's end hold coins for rewards."""
+        ctx = self.consumer.ctx
+        bank.mint(ctx, ctx.module_account(reward_account(self.link)), ctx.denom, amount)
+
+    def earn(self, amount: int, validator: int = 0) -> None:
+        """Let virtual stake have earned rewards that the provider has not been told of."""
+        self.fund(amount)
+        REWARDS.put(self.consumer.state, self.link, self.validator(validator), amount)
 
     def rewards(self, user: str, validator: int) -> int:
         """Return what a user could withdraw for a validator of the consumer."""

@@ -5,7 +5,6 @@ from typing import Any
 from mesh_faults import double_sign, downtime
 from mesh_hostile import GARBAGE, Stranger, raw, understood
 from mesh_rig import SELF_BOND, Link, MeshRig, pair
-from meshsec_core.modules import bank
 from meshsec_core.modules.staking import state as staking
 from meshsec_core.security.mesh.consumer import agenda
 from meshsec_core.security.mesh.consumer import state as consumer
@@ -71,7 +70,7 @@ def powers(link: Link) -> tuple[int, ...]:
 def collect(link: Link, amount: int) -> None:
     """Let the link's reward account hold rewards that will be told at the next epoch."""
     juno = link.consumer
-    bank.mint(juno.ctx, juno.ctx.module_account(consumer.reward_account(link.link)), juno.ctx.denom, amount)
+    link.fund(amount)
     known = consumer.REWARDS.get(juno.state, link.link, link.validator(0))
     consumer.REWARDS.put(juno.state, link.link, link.validator(0), known + amount)
     agenda.expect_rewards(juno.ctx, link.link)

@@ -6,9 +6,7 @@ from mesh_faults import double_vote, downtime, evidence_for
 from mesh_rig import Link, MeshRig, account, pair, star
 from meshsec_core.kernel.crypto import module_account
 from meshsec_core.kernel.types import ONE_E18
-from meshsec_core.modules import bank
 from meshsec_core.security.mesh.consumer.governance import SetMaxCap
-from meshsec_core.security.mesh.consumer.state import REWARDS, reward_account
 from meshsec_core.security.mesh.packets import Released, read_answer
 from meshsec_core.security.mesh.provider import local_stake
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
@@ -144,9 +142,7 @@ def test_a_record_that_is_empty_goes_and_leaves_the_fraction_of_its_reward_to_th
     key = (x.lent, x.validator(0), osmo.address("alice"))
 
     def earn() -> None:
-        juno = x.consumer
-        bank.mint(juno.ctx, juno.ctx.module_account(reward_account(x.link)), juno.ctx.denom, 1)
-        REWARDS.put(juno.state, x.link, x.validator(0), 1)
+        x.earn(1)
         rig.advance(10)
         rig.settle()
 

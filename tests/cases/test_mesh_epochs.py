@@ -9,11 +9,9 @@ from mesh_faults import double_sign, downtime
 from mesh_rig import Link, MeshRig, account, pair, terms
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import Denom
-from meshsec_core.modules import bank
 from meshsec_core.modules.slashing import Unjail
 from meshsec_core.modules.staking.module import Delegate
 from meshsec_core.security.mesh.consumer import collect, requests
-from meshsec_core.security.mesh.consumer.state import REWARDS, reward_account
 from meshsec_core.security.mesh.packets import Burn, BurnRow, Short
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake
 from meshsec_core.security.mesh.provider.vault import Bond
@@ -117,11 +115,9 @@ def test_vs_13_an_inactive_validator_is_not_asked_for_rewards_until_it_is_active
 
 def collected(link: Link, *amounts: int) -> None:
     """Let the link have collected rewards of validators 0, 1, …"""
-    juno = link.consumer
     for index, amount in enumerate(amounts):
         if amount:
-            bank.mint(juno.ctx, juno.ctx.module_account(reward_account(link.link)), juno.ctx.denom, amount)
-            REWARDS.put(juno.state, link.link, link.validator(index), amount)
+            link.earn(amount, index)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,8 @@ import pytest
 from harness import Chain
 from mesh_rig import Link, MeshRig, pair
 from meshsec_core.kernel.types import Address
-from meshsec_core.modules import bank
 from meshsec_core.modules.staking.module import Delegate
 from meshsec_core.security.mesh.consumer.governance import SetMaxCap
-from meshsec_core.security.mesh.consumer.state import REWARDS, reward_account
 from meshsec_core.security.mesh.provider.lending import Leave, StakeRemote, Unstake, WithdrawUnbonded
 from meshsec_core.security.mesh.provider.local import (
     ReleaseLocal,
@@ -145,8 +143,7 @@ def test_a_reward_is_told_of_from_its_collection_to_its_payment(arrives: bool) -
     rig.settle()
     provider.hear()
     consumer.hear()
-    bank.mint(juno.ctx, juno.ctx.module_account(reward_account(link.link)), juno.ctx.denom, 60)
-    REWARDS.put(juno.state, link.link, validator, 60)
+    link.earn(60)
     rig.advance(10)
     rig.settle()
     assert consumer.hear() == [("rewards-sent", {"link": link.link, "amount": "60"})]

@@ -8,12 +8,11 @@ from mesh_faults import downtime
 from mesh_rig import Flight, Link, MeshRig, account, pair, terms
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.types import Denom
-from meshsec_core.modules import bank
 from meshsec_core.modules.slashing import Unjail
 from meshsec_core.security.mesh import MESH
 from meshsec_core.security.mesh.consumer import requests, unwind
 from meshsec_core.security.mesh.consumer.governance import SetMaxCap, SetPriceFeed
-from meshsec_core.security.mesh.consumer.state import DELEGATIONS, REQUESTS, REWARDS, SENT, Feed, reward_account
+from meshsec_core.security.mesh.consumer.state import DELEGATIONS, REQUESTS, SENT, Feed
 from meshsec_core.security.mesh.packets import Burn, BurnRow, Coin, InternalUnstake, Released, ValsetUpdate
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake
 from meshsec_core.security.mesh.provider.vault import Bond
@@ -233,8 +232,7 @@ def test_refused_rewards_are_told_again_though_nothing_is_delegated_any_more() -
     osmo, juno = link.provider, link.consumer
     osmo.send("alice", Bond(100), StakeRemote(link.lent, link.validator(0), 100))
     rig.settle()
-    bank.mint(juno.ctx, juno.ctx.module_account(reward_account(link.link)), juno.ctx.denom, 40)
-    REWARDS.put(juno.state, link.link, link.validator(0), 40)
+    link.earn(40)
     juno.blocks(2)
     batch = rig.flight("distribute_batch")
     osmo.send("alice", Unstake(link.lent, link.validator(0), 100))

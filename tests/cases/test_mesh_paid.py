@@ -1,17 +1,14 @@
 """What rewards either end believes in, when they are told, and what operators take of them."""
 
-from typing import Any
-
 import pytest
 
 from mesh_faults import identity
-from mesh_hostile import Stranger, report
-from mesh_rig import Link, MeshRig, pair, refused, star, terms
+from mesh_hostile import Stranger, lent, report
+from mesh_rig import Link, MeshRig, refused, star, terms
 from meshsec_core.kernel.types import SECOND, Address
-from meshsec_core.modules import bank
 from meshsec_core.security.mesh.consumer import requests
 from meshsec_core.security.mesh.consumer.governance import CloseLink
-from meshsec_core.security.mesh.consumer.state import AGENDA, PAID_OUT, REWARDS, SENT, reward_account
+from meshsec_core.security.mesh.consumer.state import AGENDA, PAID_OUT, REWARDS, SENT
 from meshsec_core.security.mesh.packets import (
     Coin,
     DistributeBatch,
@@ -26,28 +23,13 @@ from meshsec_core.security.mesh.provider.vault import Bond
 from meshsec_core.security.mesh.rewards import Split
 
 
-def lent(amount: int = 100, **of_pair: Any) -> tuple[MeshRig, Link, Stranger]:
-    """Let alice lend to validator 0 of a consumer that says what a test wants from now on."""
-    rig, link = pair(alice=1_000, bob=1_000, **of_pair)
-    link.provider.send("alice", Bond(1_000), StakeRemote(link.lent, link.validator(0), amount))
-    rig.settle()
-    return rig, link, Stranger(rig, link, link.consumer)
-
-
-def earn(link: Link, amount: int, index: int = 0) -> None:
-    """Let the link have collected rewards that its provider has not been told of."""
-    juno = link.consumer
-    bank.mint(juno.ctx, juno.ctx.module_account(reward_account(link.link)), juno.ctx.denom, amount)
-    REWARDS.put(juno.state, link.link, link.validator(index), amount)
-
-
 def test_rewards_are_asked_for_by_what_each_end_calls_the_link() -> None:
     rig, (_, link) = star("juno", "axelar", alice=100)
     osmo = rig.chains["osmo"]
     assert (link.lent, link.link) == ("channel-1", "channel-0")
     osmo.send("alice", Bond(100), StakeRemote(link.lent, link.validator(0), 100))
     rig.settle()
-    earn(link, 50)
+    link.earn(50)
     rig.advance(10)
     rig.settle()
     osmo.send("alice", WithdrawRewards(link.lent, link.validator(0), link.consumer.address("somebody")))
@@ -71,7 +53,7 @@ def test_before_the_first_report_there_are_no_rewards_to_ask_for_or_to_credit() 
 @pytest.mark.parametrize("recipient", ["", "x" * 200, "a/b"])
 def test_rewards_go_to_nobody_without_a_name(recipient: str) -> None:
     rig, link, _ = lent()
-    earn(link, 100)
+    link.earn(100)
     rig.advance(10)
     rig.settle()
     with refused(link.provider, "mesh/bad-name"):
@@ -118,7 +100,7 @@ def test_rewards_of_one_link_are_collected_at_its_own_time() -> None:
 
 def test_a_link_that_closes_tells_of_its_rewards_before_their_time() -> None:
     rig, link, _ = lent(consumer_terms={"reward_seconds": 3_600})
-    earn(link, 100)
+    link.earn(100)
     juno = link.consumer
     juno.send(juno.ctx.module_account("gov"), CloseLink(link.link))
     rig.settle()
@@ -129,7 +111,7 @@ def test_refused_rewards_come_back_up_to_what_was_not_paid_out() -> None:
     """Of 100 told 60 were paid out: of 30 and 70 that are refused come back 30, then 10; with 5 that wait they are told."""
     rig, link, _ = lent()
     juno = link.consumer
-    bank.mint(juno.ctx, juno.ctx.module_account(reward_account(link.link)), juno.ctx.denom, 45)
+    link.fund(45)
     REWARDS.put(juno.state, link.link, link.validator(0), 5)
     SENT.put(juno.state, link.link, 100)
     PAID_OUT.put(juno.state, link.link, 60)
@@ -181,7 +163,7 @@ def test_what_an_operator_is_paid_over_there_is_told() -> None:
     osmo, juno = link.provider, link.consumer
     osmo.send("val-2", identity(link, 2, 0), SetRewardPolicy(link.lent, link.validator(0), Split.PER_LINK, 500))
     rig.advance(100)
-    earn(link, 39)  # 5 % is 1.95
+    link.earn(39)  # 5 % is 1.95
     rig.settle()
     told = [dict(event.attributes) for event in juno.events if event.type == "mesh/operator-paid"]
     assert told == [{"link": link.link, "validator": link.validator(0), "amount": "1"}]
@@ -194,7 +176,7 @@ def test_a_provider_is_paid_no_rewards_of_another_one() -> None:
     juno = rig.add("juno", genesis={"mesh/consumer": {"links": {"osmo-1": terms(), "axelar-1": terms()}}}, alice=100)
     mine, other = rig.link("osmo", "juno"), rig.link("axelar", "juno")
     rig.relay()
-    bank.mint(juno.ctx, juno.ctx.module_account(reward_account(other.link)), juno.ctx.denom, 50)
+    other.fund(50)
     SENT.put(juno.state, other.link, 50)
     earned = Earned(mine.lent, other.link)
     payment = TransferRewards(Coin(juno.ctx.denom, 50), juno.address("eve"), 1, Address("osmo1x"), mine.validator(0), earned)

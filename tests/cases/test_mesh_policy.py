@@ -10,9 +10,8 @@ from mesh_faults import identity
 from mesh_rig import Link, MeshRig, pair, refused
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import ONE_BPS, ONE_E18
-from meshsec_core.modules import bank
 from meshsec_core.security.mesh.consumer import collect
-from meshsec_core.security.mesh.consumer.state import PAID_OUT, REWARDS, SENT, reward_account
+from meshsec_core.security.mesh.consumer.state import PAID_OUT, SENT
 from meshsec_core.security.mesh.measures import MEASURES
 from meshsec_core.security.mesh.packets import Credited, DistributeBatch, Reward
 from meshsec_core.security.mesh.provider.lending import StakeRemote
@@ -40,13 +39,6 @@ def choose(link: Link, split: Split, commission_bps: int = 0, *, by: str = "val-
     link.provider.send(by, SetRewardPolicy(link.lent, link.validator(0), split, commission_bps))
 
 
-def earn(link: Link, amount: int, index: int = 0) -> None:
-    """Let virtual stake have earned something that the provider has not been told of."""
-    juno = link.consumer
-    bank.mint(juno.ctx, juno.ctx.module_account(reward_account(link.link)), juno.ctx.denom, amount)
-    REWARDS.put(juno.state, link.link, link.validator(index), amount)
-
-
 def predicted(link: Link, reward: int, commission_bps: int = 500) -> dict[Split, Any]:
     of = {"consumer": link.lent, "validator": link.validator(0), "reward": str(reward), "commission_bps": str(commission_bps)}
     return {outcome.split: outcome for outcome in MEASURES["reward-policies"](link.provider.view(), **of)}
@@ -70,7 +62,7 @@ def test_each_policy_pays_lenders_and_nodes_what_the_measure_has_said_to_the_uni
     choose(link, split, 500 if split is Split.PER_LINK else 0)
     rig.advance(WAIT)
     before = juno.balance("val-0")
-    earn(link, 1_015)
+    link.earn(1_015)
     rig.settle()
     found = (*(link.rewards(user, 0) for user in ("alice", "bob", "val-2")), juno.balance("val-0") - before)
     assert found == BY_HAND[split]
@@ -83,10 +75,10 @@ def test_each_policy_pays_lenders_and_nodes_what_the_measure_has_said_to_the_uni
 
 def test_without_a_policy_everything_is_the_lenders_and_what_was_not_earned_by_anybody_joins_it() -> None:
     rig, link = start()
-    earn(link, 90, index=1)
+    link.earn(90, validator=1)
     rig.settle()
     assert predicted(link, 210, 0)[Split.PER_LINK].restakers[link.provider.address("alice")] == 200
-    earn(link, 210)
+    link.earn(210)
     rig.settle()
     assert (link.rewards("alice", 0), link.rewards("bob", 0)) == (200, 100)
 
@@ -105,9 +97,9 @@ def test_no_part_is_taken_of_what_waits_in_the_reserve() -> None:
     choose(link, Split.PER_LINK, 5_000)
     rig.advance(WAIT)
     before = link.consumer.balance("val-0")
-    earn(link, 90, index=1)
+    link.earn(90, validator=1)
     rig.settle()
-    earn(link, 60)
+    link.earn(60)
     rig.settle()
     assert (link.rewards("alice", 0), link.rewards("bob", 0), link.consumer.balance("val-0") - before) == (80, 40, 30)
 
@@ -118,7 +110,7 @@ def test_the_larger_node_is_the_one_that_more_coins_of_this_chain_stand_behind(l
     choose(link, Split.LARGER)
     rig.advance(WAIT)
     before = link.consumer.balance("val-0")
-    earn(link, 100)
+    link.earn(100)
     rig.settle()
     assert (link.rewards("val-2", 0), link.consumer.balance("val-0") - before) == (here, 10 - here)
 
@@ -127,7 +119,7 @@ def test_a_dearer_policy_waits_until_whoever_disagrees_can_have_left_and_a_cheap
     rig, link = start()
     before = link.consumer.balance("val-0")
     choose(link, Split.PER_LINK, 500)
-    earn(link, 1_000)
+    link.earn(1_000)
     rig.settle()
     assert link.consumer.balance("val-0") == before
     rig.advance(WAIT)
@@ -138,7 +130,7 @@ def test_a_dearer_policy_waits_until_whoever_disagrees_can_have_left_and_a_cheap
     (joined,) = link.provider.query("mesh/provider/operators", consumer=link.lent)
     assert (joined.commission_bps, joined.then.split, joined.then_at > 0) == (500, Split.SAME, True)
     choose(link, Split.PER_LINK, 499)
-    earn(link, 1_000)
+    link.earn(1_000)
     rig.settle()
     assert link.consumer.balance("val-0") - before == 49  # and what was to follow is forgotten
     rig.advance(WAIT)
@@ -170,7 +162,7 @@ def test_what_an_operator_is_credited_with_waits_for_no_stake_of_its_own_and_is_
     rig, link = start()
     choose(link, Split.LARGER)
     rig.advance(WAIT)
-    earn(link, 1_015)
+    link.earn(1_015)
     rig.settle()
     paid = PAID.get(link.provider.state, link.lent)
     link.provider.send("alice", WithdrawRewards(link.lent, link.validator(0), link.consumer.address("somebody")))
@@ -182,8 +174,7 @@ def test_what_an_operator_is_credited_with_waits_for_no_stake_of_its_own_and_is_
 def test_a_provider_that_leaves_more_to_operators_than_they_have_earned_is_cut_down() -> None:
     _, link = start()
     juno = link.consumer
-    mint = juno.ctx.module_account(reward_account(link.link))
-    bank.mint(juno.ctx, mint, juno.ctx.denom, 70)
+    link.fund(70)
     SENT.put(juno.state, link.link, 70)
     one, other = link.validator(0), link.validator(1)
     batch = DistributeBatch((Reward(one, 50), Reward(other, 20)), juno.ctx.denom)

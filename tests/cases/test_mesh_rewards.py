@@ -12,7 +12,7 @@ from meshsec_core.kernel.types import ONE_E18, SECOND, Address
 from meshsec_core.modules import bank
 from meshsec_core.security.mesh.account import Account
 from meshsec_core.security.mesh.consumer import collect, requests
-from meshsec_core.security.mesh.consumer.state import REWARDS, SENT, reward_account
+from meshsec_core.security.mesh.consumer.state import REWARDS, SENT
 from meshsec_core.security.mesh.packets import Coin, Distribute, DistributeBatch, Earned, Reward, TransferRewards
 from meshsec_core.security.mesh.provider import payout
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
@@ -41,7 +41,7 @@ def credit(link: Link, rewards: Iterable[tuple[int, int]]) -> None:
 
 def fund(link: Link, total: int) -> None:
     consumer = link.consumer
-    bank.mint(consumer.ctx, consumer.ctx.module_account(reward_account(link.link)), consumer.ctx.denom, total)
+    link.fund(total)
     SENT.put(consumer.state, link.link, SENT.get(consumer.state, link.link) + total)
 
 

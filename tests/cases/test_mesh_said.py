@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from mesh_faults import downtime
-from mesh_hostile import Stranger, report, slashed, understood
-from mesh_rig import Link, MeshRig, account, pair, refused, star
+from mesh_hostile import Stranger, lent, report, slashed, understood
+from mesh_rig import account, pair, refused, star
 from meshsec_core.kernel.types import Address
 from meshsec_core.security.mesh import MESH
 from meshsec_core.security.mesh.consumer import requests
@@ -23,15 +23,6 @@ from meshsec_core.security.mesh.provider import sweep
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake
 from meshsec_core.security.mesh.provider.state import HISTORIES, LINKS
 from meshsec_core.security.mesh.provider.vault import Bond
-
-
-def lent(amount: int = 100, **of_pair: Any) -> tuple[MeshRig, Link, Stranger]:
-    """Let alice lend to validator 0 of a consumer that says what a test wants from now on."""
-    rig, link = pair(alice=1_000, bob=1_000, **of_pair)
-    link.provider.send("alice", Bond(1_000), StakeRemote(link.lent, link.validator(0), amount))
-    rig.settle()
-    return rig, link, Stranger(rig, link, link.consumer)
-
 
 # reports
 

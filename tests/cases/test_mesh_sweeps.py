@@ -8,10 +8,9 @@ from harness import Chain
 from mesh_faults import double_vote, downtime, evidence_for, identity
 from mesh_rig import Link, MeshRig, account, refused, star
 from meshsec_core.kernel.types import ONE_E18, SECOND
-from meshsec_core.modules import bank
 from meshsec_core.modules.slashing import Unjail
 from meshsec_core.security.mesh.consumer.governance import SetMaxCap
-from meshsec_core.security.mesh.consumer.state import REQUESTS, REWARDS, reward_account
+from meshsec_core.security.mesh.consumer.state import REQUESTS
 from meshsec_core.security.mesh.model import MESH
 from meshsec_core.security.mesh.provider import sweep
 from meshsec_core.security.mesh.provider.lending import StakeRemote, Unstake, WithdrawUnbonded
@@ -265,8 +264,7 @@ def test_who_had_only_a_reward_left_and_lends_after_the_fault_pays_nothing_for_i
     rig, x, _ = start()
     osmo, juno = x.provider, x.consumer
     newcomer = max(USERS, key=osmo.address)  # the sweep would come to them last
-    bank.mint(juno.ctx, juno.ctx.module_account(reward_account(x.link)), juno.ctx.denom, 1_050)
-    REWARDS.put(juno.state, x.link, x.validator(0), 1_050)
+    x.earn(1_050)
     rig.advance(10)
     rig.settle()
     osmo.send(newcomer, Unstake(x.lent, x.validator(0), 150))
@@ -309,8 +307,7 @@ def test_whatever_arrives_for_a_user_lets_them_pay_first(answer: str) -> None:
     if answer == "stake":
         osmo.send(last, StakeRemote(x.lent, x.validator(1), 1))
     if answer == "transfer_rewards":
-        bank.mint(juno.ctx, juno.ctx.module_account(reward_account(x.link)), juno.ctx.denom, 1_050)
-        REWARDS.put(juno.state, x.link, x.validator(0), 1_050)
+        x.earn(1_050)
         rig.advance(10)
         rig.settle()
         osmo.send(last, WithdrawRewards(x.lent, x.validator(0), juno.address("somebody")))
@@ -343,8 +340,7 @@ def test_an_operator_who_lends_pays_before_it_is_credited_with_its_part_of_rewar
     osmo, juno = x.provider, x.consumer
     osmo.send("val-2", identity(x, 2, 0), SetRewardPolicy(x.lent, x.validator(0), Split.LARGER))
     rig.advance(100)
-    bank.mint(juno.ctx, juno.ctx.module_account(reward_account(x.link)), juno.ctx.denom, 1_000)
-    REWARDS.put(juno.state, x.link, x.validator(0), 1_000)
+    x.earn(1_000)
     prove(x)
     juno.block(10 * SECOND)
     assert account(osmo, "val-2").collateral == 200

@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 from meshsec.world.chain import Chain
-from meshsec.world.laws import read_view
+from meshsec.world.laws import check_laws
 from meshsec.world.process import ProcessWorld
 from meshsec_core.replica.storage import Table, height_key
 from meshsec_node.storage import SqliteStorage
@@ -53,10 +53,7 @@ class Witness:
             assert (int(found["height"]), found["code"]) == (receipts[tx_hash].height, ""), f"{name}: {tx_hash} is {found}"
         guilty = [item["name"] for item in chain.query("staking", "validators") if item["tombstoned"] or item["jailed"]]
         assert not guilty, f"{name}: {guilty} are punished"
-        view = read_view(self.world.spec, self.world.home.manifest().genesis_time, chain)
-        for module in view.machine.modules:
-            for law in module.laws.values():
-                law(view)
+        check_laws(self.world.spec, self.world.home.manifest().genesis_time, {name: chain}, lambda _: False)
 
     def inspect(self, mesh: MortalMesh, name: str) -> None:
         """Compare what a chain that is dead holds on disk with all that it said and signed."""
