@@ -6,6 +6,7 @@ import pytest
 
 from meshsec.mesh import Bond
 from meshsec.pytest_plugin import MeshFactory
+from meshsec.world.chance import Streams
 from meshsec.world.process import ProcessWorld
 from meshsec.world.shelf import Shelf, Stock
 from meshsec_sdk.mesh_file import USER_COINS
@@ -61,6 +62,17 @@ def test_one_booted_mesh_serves_many_tests_and_none_sees_what_another_did(stock:
     assert [found.name for found in again.snapshots()] == ["handed-out"]
     again.osmosis.user("alice").send(Bond(7))
     again.settle()
+    second.close()
+
+
+def test_a_mesh_that_is_handed_on_draws_from_the_seed_of_whoever_has_it(stock: Stock) -> None:
+    first, second = Shelf(stock), Shelf(stock)
+    world = first.open("pair", "local", 7)
+    assert world.chance("who").random() == Streams(7).of("who").random()
+    first.close()
+    again = second.open("pair", "local", 8)
+    assert (again, again.seed) == (world, 8)
+    assert again.chance("who").random() == Streams(8).of("who").random()
     second.close()
 
 

@@ -53,7 +53,6 @@ class World(ABC):
 
     def __init__(self, spec: MeshSpec, seed: int = 0) -> None:
         self.spec = spec
-        self.seed = seed
         self.streams = Streams(seed)
         self.chains: dict[str, Chain] = {}
         self.branches: dict[str, Branch] = {}
@@ -65,6 +64,11 @@ class World(ABC):
             found: Chain = chains[name]
             return found
         raise AttributeError(name)
+
+    @property
+    def seed(self) -> int:
+        """What all of its chance is drawn from."""
+        return self.streams.seed
 
     def chance(self, name: str) -> Random:
         """Return a stream of random numbers of its own for whatever is chosen; the same for the same seed and name."""

@@ -17,13 +17,13 @@ class Streams:
     """The named sub-streams of one seed."""
 
     def __init__(self, seed: int) -> None:
-        self._seed = seed
+        self.seed = seed
         self._streams: dict[str, Random] = {}
 
     def of(self, name: str) -> Random:
         """Return the stream of a name, where its last draw has left it."""
         if name not in self._streams:
-            self._streams[name] = Random(int.from_bytes(sha256(f"{self._seed}/{name}".encode()).digest()))
+            self._streams[name] = Random(int.from_bytes(sha256(f"{self.seed}/{name}".encode()).digest()))
         return self._streams[name]
 
     def save(self) -> States:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from meshsec.world.base import World
+from meshsec.world.chance import Streams
 from meshsec.world.sim import SimWorld, Snapshot
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
@@ -63,7 +64,7 @@ class Stock:
         for world in self._idle:
             if codec.encode(world.spec) == wanted:
                 self._idle.remove(world)
-                world.seed = seed
+                world.streams = Streams(seed)
                 return world
         world = ProcessWorld(spec, seed=seed)
         world.snapshot(READY)
