@@ -18,6 +18,7 @@ import msgspec
 from packaging.requirements import Requirement
 
 from meshsec.home import NOT_RUNNING, Home
+from meshsec.supervisor import USUAL_PORT
 from meshsec_core.kernel.errors import Rejected
 from meshsec_sdk.models import load_model, model_names, packages_of
 
@@ -27,7 +28,6 @@ SQLITE = (3, 35, 0)
 FREE_MIB = 500
 FILES = 1024
 """File descriptors that a supervisor with many chains and subscribers may need."""
-PORT = 8080
 
 
 class State(StrEnum):
@@ -102,9 +102,9 @@ def _machine() -> Iterator[Finding]:
             yield Finding("loopback", State.BAD, str(error.strerror), "let programs listen on 127.0.0.1")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken = probe.connect_ex(("127.0.0.1", PORT)) == 0
+        taken = probe.connect_ex(("127.0.0.1", USUAL_PORT)) == 0
     yield _judged(
-        f"port {PORT}", not taken, "taken" if taken else "free", "`up` takes another; `--port` names one", State.OPTIONAL
+        f"port {USUAL_PORT}", not taken, "taken" if taken else "free", "`up` takes another; `--port` names one", State.OPTIONAL
     )
 
 

@@ -6,7 +6,8 @@ of those no token.
 
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -76,18 +77,23 @@ def _answers(home: Home) -> Iterator[tuple[str, bytes]]:
     except Rejected:
         return
     for name, url in urls.chains.items():
-        line = HttpTransport(url, SECONDS)
-        status = _ask(line, "/v1/status")
-        height = int(status.get("height", 0)) if isinstance(status, dict) and "problem" not in status else 0
-        routes = [*CHAIN_ROUTES, *(f"/v1/blocks/{known}" for known in range(max(1, height - BLOCKS + 1), height + 1))]
-        yield f"chains/{name}.json", codec.encode({route: _ask(line, route) for route in routes})
-        yield f"chains/{name}.metrics", _lines(line)
-        line.close()
+        with closing(HttpTransport(url, SECONDS)) as line:
+            told = _asked(line, CHAIN_ROUTES)
+            height = int(told["/v1/status"].get("height", 0))
+            told |= _asked(line, [f"/v1/blocks/{known}" for known in range(max(1, height - BLOCKS + 1), height + 1)])
+            yield from _parts(f"chains/{name}", line, told)
     for name, url in urls.relayers.items():
-        line = HttpTransport(url, SECONDS)
-        yield f"relayers/{name}.json", codec.encode({route: _ask(line, route) for route in RELAYER_ROUTES})
-        yield f"relayers/{name}.metrics", _lines(line)
-        line.close()
+        with closing(HttpTransport(url, SECONDS)) as line:
+            yield from _parts(f"relayers/{name}", line, _asked(line, RELAYER_ROUTES))
+
+
+def _parts(name: str, line: HttpTransport, told: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    yield f"{name}.json", codec.encode(told)
+    yield f"{name}.metrics", _lines(line)
+
+
+def _asked(line: HttpTransport, routes: Iterable[str]) -> dict[str, Any]:
+    return {route: _ask(line, route) for route in routes}
 
 
 def _ask(line: HttpTransport, route: str) -> Any:

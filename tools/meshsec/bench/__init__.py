@@ -14,6 +14,9 @@ from meshsec_core.kernel.errors import Rejected
 
 UNKNOWN_SUITE = "bench/unknown-suite"
 
+SCALE = "scale"
+"""What is measured over sizes and is no suite."""
+
 SUITES: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "limits": limits.measure,
     "sim": sim.measure,
@@ -38,7 +41,7 @@ def named(suite: str = "") -> tuple[str, ...]:
         Rejected: `bench/unknown-suite`.
     """
     if suite and suite not in SUITES:
-        raise Rejected(UNKNOWN_SUITE, suite=suite[:50], known=", ".join((*SUITES, "scale")))
+        raise Rejected(UNKNOWN_SUITE, suite=suite[:50], known=", ".join((*SUITES, SCALE)))
     return (suite,) if suite else tuple(SUITES)
 
 

@@ -8,7 +8,6 @@ import typer
 from meshsec.cli import complete
 from meshsec.cli.answer import CHECK_FAILED, Json
 
-SCALE = "scale"
 MISPLACED = "bench/misplaced-option"
 
 
@@ -39,11 +38,11 @@ def bench(
     from meshsec.cli import bench_picture as picture
     from meshsec_core.kernel.errors import Rejected
 
-    misplaced = (save or compare or fail_above) if suite == SCALE else (quick or html)
+    misplaced = (save or compare or fail_above) if suite == suites.SCALE else (quick or html)
     if misplaced or (fail_above and not compare):
         hint = "--save and --compare are of suites, --quick and --html of scale, --fail-above of --compare"
         raise Rejected(MISPLACED, suite=suite or "all", hint=hint)
-    if suite == SCALE:
+    if suite == suites.SCALE:
         return _scale(quick=quick, html=html, json=json)
     most = baseline.part(fail_above) if fail_above else None
     before = baseline.load(compare) if compare else None

@@ -6,13 +6,13 @@ from typing import Literal
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from meshsec.bench.aims import AIMS
 from meshsec.bench.baseline import Change, Verdict
 from meshsec.bench.curves import Curve
 from meshsec.bench.figure import Figure, tell
+from meshsec.cli.progress import bar
 
 BROAD = 160
 """Characters of a line where nobody says how long it may be."""
@@ -29,14 +29,7 @@ def progress(parts: Collection[str], *, json: bool) -> Iterator[Callable[[str], 
     if json or not console.is_terminal:
         yield tell
         return
-    columns = (
-        SpinnerColumn(),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console, transient=True) as shown:
+    with bar(console) as shown:
         task = shown.add_task("", total=len(parts))
         begun: list[str] = []
 

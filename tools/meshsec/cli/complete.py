@@ -4,6 +4,8 @@ from pathlib import Path
 
 import typer
 
+from meshsec.cli.answer import HERE
+
 
 def chains(context: typer.Context, incomplete: str) -> list[str]:
     """Return the chains of the mesh in the directory that is meant, or all that have a name."""
@@ -12,7 +14,7 @@ def chains(context: typer.Context, incomplete: str) -> list[str]:
     from meshsec_sdk import names
 
     try:
-        found = [chain.name for chain in Home(Path(context.params.get("directory") or ".mesh")).manifest().mesh.chains]
+        found = [chain.name for chain in Home(context.params.get("directory") or HERE).manifest().mesh.chains]
     except Rejected:
         found = [chain.name for chain in names.CHAINS]
     return _begun(found, incomplete)
@@ -36,21 +38,24 @@ def stories(incomplete: str) -> list[str]:
     """Return the names of our stories, and files here that may be some."""
     from meshsec.scenario.library import ours
 
-    files = [str(path) for path in Path().glob(f"{incomplete}*") if path.suffix in (".yaml", ".yml") or path.is_dir()]
-    return _begun([*ours(), *sorted(files)], incomplete)
+    return _begun([*ours(), *_files(incomplete, folders=True)], incomplete)
 
 
 def topologies(incomplete: str) -> list[str]:
     """Return the topologies, and files here that may be meshes."""
-    files = [str(path) for path in Path().glob(f"{incomplete}*") if path.suffix in (".yaml", ".yml")]
-    return _begun(["pair", "triangle", "star:4", "full:4", *sorted(files)], incomplete)
+    return _begun(["pair", "triangle", "star:4", "full:4", *_files(incomplete)], incomplete)
 
 
 def suites(incomplete: str) -> list[str]:
     """Return what can be measured."""
     from meshsec import bench
 
-    return _begun([*bench.SUITES, "scale"], incomplete)
+    return _begun([*bench.SUITES, bench.SCALE], incomplete)
+
+
+def _files(incomplete: str, *, folders: bool = False) -> list[str]:
+    found = Path().glob(f"{incomplete}*")
+    return sorted(str(path) for path in found if path.suffix in (".yaml", ".yml") or (folders and path.is_dir()))
 
 
 def _begun(words: list[str], incomplete: str) -> list[str]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 from rich.text import Text
 
 from meshsec.cli.answer import say
+from meshsec.cli.progress import bar
 from meshsec.scenario.document import EXPECT, WAIT, Step
 from meshsec.scenario.outcome import Played
 from meshsec.scenario.plan import spell_arguments, with_ending
@@ -68,12 +69,5 @@ class _Teller:
 @contextmanager
 def _teller(steps: int, *, json: bool) -> Iterator[_Teller]:
     console = Console(stderr=True, quiet=json, soft_wrap=True)
-    columns = (
-        SpinnerColumn(),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console, transient=True, disable=json or not console.is_terminal) as progress:
+    with bar(console, disable=json or not console.is_terminal) as progress:
         yield _Teller(console, progress, steps)
