@@ -28,6 +28,8 @@ from meshsec_sdk.problems import (
 )
 
 EVENT_STREAM = "text/event-stream"
+PROMETHEUS = "text/plain; version=0.0.4"
+"""Media type of what Prometheus reads."""
 
 MOST_READERS = 256
 """Streams of events that a process serves at once; each holds a connection and is told of every block."""

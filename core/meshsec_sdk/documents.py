@@ -1,7 +1,7 @@
 """OpenAPI documents of interfaces whose bodies are structs; what a chain publishes is written from its schemas instead."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,6 +10,8 @@ from meshsec_sdk.problems import Problem
 
 _REF = "#/components/schemas/{name}"
 JSON = "application/json"
+
+_Schema = dict[str, Any]
 
 
 class Operation(NamedTuple):
@@ -32,31 +34,61 @@ def document(title: str, version: str, operations: Iterable[Operation]) -> dict[
     kinds: tuple[type[msgspec.Struct], ...] = (Problem, *bodies)
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     named = dict(zip(kinds, schemas, strict=True))
+    spelled = ((operation.method, operation.path, _about(operation, named)) for operation in listed)
+    return whole(title, version, spelled, components)
+
+
+def whole(title: str, version: str, operations: Iterable[tuple[str, str, _Schema]], schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """Put a document together.
+
+    Args:
+        title: of the interface.
+        version: of the interface.
+        operations: method, path, and what is said of it; see `spell`.
+        schemas: what operations refer to, by name.
+    """
     paths: dict[str, dict[str, Any]] = {}
-    for operation in listed:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _about(operation, named)
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": title, "version": version},
-        "paths": paths,
-        "components": {"schemas": components},
-    }
+    for method, path, about in operations:
+        paths.setdefault(path, {})[method.lower()] = about
+    return {"openapi": "3.1.0", "info": {"title": title, "version": version}, "paths": paths, "components": {"schemas": schemas}}
 
 
-def _about(operation: Operation, named: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
-    parameters = [(name, "path") for name in re.findall(r"\{(\w+)\}", operation.path)]
-    parameters += [(name, "query") for name in operation.query]
-    answer = {"type": "object"} if operation.media == JSON else {"type": "string"}
+def spell(said: str, parameters: list[_Schema], answer: _Schema, problem: _Schema, takes: _Schema | None) -> dict[str, Any]:
+    """Spell one operation, which answers with JSON.
+
+    Args:
+        said: what it does.
+        parameters: of path and query.
+        answer: schema of a good answer.
+        problem: schema of a refusal.
+        takes: schema of the body; None if there is none.
+    """
     about: dict[str, Any] = {
-        "summary": operation.said,
-        "parameters": [
-            {"name": name, "in": where, "required": where == "path", "schema": {"type": "string"}} for name, where in parameters
-        ],
+        "summary": said,
+        "parameters": parameters,
         "responses": {
-            "2XX": {"description": "The answer.", "content": {operation.media: {"schema": answer}}},
-            "4XX": {"description": "Refused.", "content": {JSON: {"schema": named[Problem]}}},
+            "2XX": {"description": "The answer.", "content": {JSON: {"schema": answer}}},
+            "4XX": {"description": "Refused.", "content": {JSON: {"schema": problem}}},
         },
     }
-    if operation.takes is not None:
-        about["requestBody"] = {"required": True, "content": {JSON: {"schema": named[operation.takes]}}}
+    if takes is not None:
+        about["requestBody"] = {"required": True, "content": {JSON: {"schema": takes}}}
+    return about
+
+
+def in_path(path: str) -> list[str]:
+    """Return the names of the parameters that a path has."""
+    return re.findall(r"\{(\w+)", path)
+
+
+def _about(operation: Operation, named: Mapping[type[msgspec.Struct], _Schema]) -> dict[str, Any]:
+    parameters = [
+        {"name": name, "in": where, "required": where == "path", "schema": {"type": "string"}}
+        for where, names in (("path", in_path(operation.path)), ("query", operation.query))
+        for name in names
+    ]
+    takes = None if operation.takes is None else named[operation.takes]
+    about = spell(operation.said, parameters, {"type": "object"}, named[Problem], takes)
+    if operation.media != JSON:
+        about["responses"]["2XX"]["content"] = {operation.media: {"schema": {"type": "string"}}}
     return about

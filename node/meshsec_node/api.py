@@ -24,7 +24,7 @@ from meshsec_node.views.chain import receipt_fields
 from meshsec_node.views.forks import find_branch
 from meshsec_node.views.routes import NOT_DEVELOPMENT, Reply, Request, Route, check_request
 from meshsec_node.views.table import ROUTES
-from meshsec_sdk.answers import REFUSALS, Audience, BodyLimit, Endpoint, answer, refuse, strict
+from meshsec_sdk.answers import PROMETHEUS, REFUSALS, Audience, BodyLimit, Endpoint, answer, refuse, strict
 from meshsec_sdk.problems import BAD_PARAMETER
 
 
@@ -137,7 +137,7 @@ def _metrics(runner: Runner) -> Endpoint:
     async def metrics(http: HttpRequest) -> Response:  # noqa: ARG001
         runner.metrics.waiting.set(runner.replica.waiting)
         runner.metrics.ready.set(not runner.reasons())
-        return Response(runner.metrics.text(), media_type="text/plain; version=0.0.4")
+        return Response(runner.metrics.text(), media_type=PROMETHEUS)
 
     return metrics
 

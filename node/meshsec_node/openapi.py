@@ -1,6 +1,5 @@
 """The OpenAPI document, written from the table of routes when somebody asks for it."""
 
-import re
 from functools import cache
 from typing import Any
 
@@ -9,8 +8,10 @@ from pydantic.json_schema import models_json_schema
 
 from meshsec_node.orders import ORDERS
 from meshsec_node.version import VERSION
+from meshsec_node.views.routes import Route
 from meshsec_node.views.table import ROUTES
 from meshsec_sdk import schemas
+from meshsec_sdk.documents import in_path, spell, whole
 
 _REF = "#/components/schemas/{model}"
 
@@ -33,23 +34,19 @@ def document(title: str) -> dict[str, Any]:
         if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not BaseModel
     }
     _, definitions = models_json_schema([(kind, "serialization") for kind in shapes.values()], ref_template=_REF)
-    paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
-        about = _about(route.view.__doc__, route.path, route.takes, route.answer)
-        about["parameters"] += [
-            {"name": name, "in": "query", "required": False, "description": said, "schema": _spelling(name)}
-            for name, said in route.query.items()
-            if name != "*"
-        ]
-        paths.setdefault(_plain(route.path), {})[route.method.lower()] = about
-    for (method, path), (order, takes) in ORDERS.items():
-        paths.setdefault(path, {})[method.lower()] = _about(order.__doc__, path, takes, "")
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": title, "version": VERSION},
-        "paths": paths,
-        "components": {"schemas": definitions["$defs"]},
-    }
+    operations = [(route.method, _plain(route.path), _of_route(route)) for route in ROUTES]
+    operations += [(method, path, _about(order.__doc__, path, takes, "")) for (method, path), (order, takes) in ORDERS.items()]
+    return whole(title, VERSION, operations, definitions["$defs"])
+
+
+def _of_route(route: Route) -> dict[str, Any]:
+    about = _about(route.view.__doc__, route.path, route.takes, route.answer)
+    about["parameters"] += [
+        {"name": name, "in": "query", "required": False, "description": said, "schema": _spelling(name)}
+        for name, said in route.query.items()
+        if name != "*"
+    ]
+    return about
 
 
 def _plain(path: str) -> str:
@@ -58,21 +55,9 @@ def _plain(path: str) -> str:
 
 def _about(said: str | None, path: str, takes: str, answer: str) -> dict[str, Any]:
     summary, _, rest = (said or "").partition("\n")
-    problem = {"description": "Refused.", "content": {"application/json": {"schema": _named("Problem")}}}
-    about: dict[str, Any] = {
-        "summary": summary,
-        "description": " ".join(rest.split()),
-        "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": _spelling(name)} for name in re.findall(r"\{(\w+)", path)
-        ],
-        "responses": {
-            "2XX": {"description": "The answer.", "content": {"application/json": {"schema": _named(answer) if answer else {}}}},
-            "4XX": problem,
-        },
-    }
-    if takes:
-        about["requestBody"] = {"required": True, "content": {"application/json": {"schema": _named(takes)}}}
-    return about
+    parameters = [{"name": name, "in": "path", "required": True, "schema": _spelling(name)} for name in in_path(path)]
+    taken, answered = _named(takes) if takes else None, _named(answer) if answer else {}
+    return {**spell(summary, parameters, answered, _named("Problem"), taken), "description": " ".join(rest.split())}
 
 
 def _spelling(parameter: str) -> dict[str, Any]:

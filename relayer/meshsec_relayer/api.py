@@ -16,13 +16,11 @@ from meshsec_relayer.metrics import Metrics
 from meshsec_relayer.orders import ORDERS, read_order
 from meshsec_relayer.runner import Runner
 from meshsec_relayer.store import reborn
-from meshsec_sdk.answers import REFUSALS, BodyLimit, Endpoint, answer
+from meshsec_sdk.answers import PROMETHEUS, REFUSALS, BodyLimit, Endpoint, answer
 from meshsec_sdk.documents import JSON, Operation, document
 from meshsec_sdk.problems import BAD_PARAMETER, check_query, json_body, read_body
 from meshsec_sdk.quantities import duration
 
-TEXT = "text/plain; version=0.0.4"
-"""What Prometheus reads."""
 BODY_LIMIT = 262_144
 """Bytes of an order; an image is the longest."""
 LONGEST_FREEZE = 60
@@ -84,7 +82,7 @@ def build_app(runner: Runner) -> FastAPI:
     @app.get("/metrics")
     async def show_metrics() -> Response:
         """Show what Prometheus asks for."""
-        return Response(metrics.text(), media_type=TEXT)
+        return Response(metrics.text(), media_type=PROMETHEUS)
 
     @app.post("/v1/freeze")
     async def freeze(request: Request) -> Response:
@@ -114,7 +112,7 @@ def _operations(app: FastAPI) -> Iterator[Operation]:
     bodies.update({"/v1/freeze": Freeze, "/v1/restore": Life})
     for route in app.routes:
         if isinstance(route, APIRoute):
-            media = TEXT if route.path == "/metrics" else JSON
+            media = PROMETHEUS if route.path == "/metrics" else JSON
             for method in sorted(route.methods or ()):
                 yield Operation(method, route.path, route.description, bodies.get(route.path), media=media)
 

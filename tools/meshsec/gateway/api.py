@@ -19,12 +19,10 @@ from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_node.version import VERSION
 from meshsec_sdk import names
-from meshsec_sdk.answers import REFUSALS, Audience, BodyLimit, Endpoint, answer, strict
+from meshsec_sdk.answers import PROMETHEUS, REFUSALS, Audience, BodyLimit, Endpoint, answer, strict
 from meshsec_sdk.documents import JSON, Operation, document
 from meshsec_sdk.problems import BAD_PARAMETER, read_body
 
-TEXT = "text/plain; version=0.0.4"
-"""What Prometheus reads."""
 PAGE = Path(__file__).parent / "page"
 _MEDIA = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _PAGE_HEADERS = {
@@ -72,7 +70,7 @@ def _document(gateway: Gateway) -> Endpoint:
                 method, path, (endpoint.__doc__ or "").strip(), bodies.get(path) if method == "POST" else None, query, media
             )
             for method, path, endpoint, query in _routes(gateway)
-            if (media := TEXT if path == "/metrics" else JSON) and path != "/v1/events"
+            if (media := PROMETHEUS if path == "/metrics" else JSON) and path != "/v1/events"
         ]
         return answer(document("meshsec gateway", VERSION, operations))
 
@@ -225,6 +223,6 @@ def _faucet(gateway: Gateway) -> Endpoint:
 def _metrics(gateway: Gateway) -> Endpoint:
     async def metrics(http: Request) -> Response:  # noqa: ARG001
         """Show what Prometheus asks for."""
-        return Response(gateway.metrics.text(), media_type=TEXT)
+        return Response(gateway.metrics.text(), media_type=PROMETHEUS)
 
     return metrics
