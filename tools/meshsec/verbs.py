@@ -121,7 +121,15 @@ def perform(world: World, verb: Verb, given: Mapping[str, Any]) -> Any:
     Raises:
         Rejected, TxRejected: as `arguments`, `spell`, and the world.
     """
-    values = arguments(verb, given)
+    return apply(world, verb, arguments(verb, given))
+
+
+def apply(world: World, verb: Verb, values: Mapping[str, Any]) -> Any:
+    """Do a verb with arguments that have been read, and return what it says.
+
+    Raises:
+        Rejected, TxRejected: as `spell`, and the world.
+    """
     if verb.act is not None:
         return verb.act(world, values)
     name, _, user = values[FROM.name].partition("/")

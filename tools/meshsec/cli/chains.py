@@ -49,11 +49,9 @@ def tx(
     verb = verbs.find(message)
     if verb.message is None:
         raise Rejected(NOT_A_MESSAGE, verb=verb.name, hint="meshsec tx CHAIN list shows the messages")
-    given = verbs.arguments(verb, {**_pairs(pairs or []), verbs.FROM.name: sender})
-    fee = given.get(verbs.FEE.name)
+    given = verbs.arguments(verb, {**_pairs(pairs or []), verbs.FROM.name: f"{chain}/{sender}"})
     with attached(directory) as world:
-        target = world.chain(chain)
-        receipt = target.send(sender, verbs.spell(verb, given, target), fee=0 if fee is None else fee.units)
+        receipt = verbs.apply(world, verb, given)
     _show_receipt(receipt, json=json)
 
 

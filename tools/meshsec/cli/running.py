@@ -40,8 +40,7 @@ def act(directory: Path, verb: str, given: Mapping[str, Any], *, json: bool) -> 
     found = verbs.find(verb)
     arguments = verbs.arguments(found, {name: value for name, value in given.items() if value not in (None, "")})
     with attached(directory) as world:
-        if found.act is not None:
-            found.act(world, arguments)
+        verbs.apply(world, found, arguments)
         heights = {name: chain.height for name, chain in world.chains.items()}
     text = f"{found.name} {DONE}: " + ", ".join(f"{name} at {height}" for name, height in heights.items())
     say({"verb": found.name, "heights": heights}, json=json, text=text)
