@@ -31,14 +31,16 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from meshsec import verbs
 from meshsec.machine import values
 from meshsec.machine.story import Done, write_story
-from meshsec.world.sim import SimWorld, Snapshot
-from meshsec_core.kernel import codec
+from meshsec.world.shelf import Stock
+from meshsec.world.sim import SimWorld
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.replica.faults import FAULTS
 from meshsec_sdk.errors import TxRejected
 from meshsec_sdk.mesh_file import MeshSpec, topology
 
 DIRECTORY = Path("runs")
+STOCK = Stock()
+"""Images of connected meshes: hypothesis begins a history anew thousands of times."""
 KEPT = "kept"
 """Name of the one snapshot that a history goes back to."""
 
@@ -61,7 +63,7 @@ class MeshMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.spec = topology(self.topology) if isinstance(self.topology, str) else self.topology
-        self.world = SimWorld(self.spec, seed=self.seed, start=_connected(codec.encode(self.spec), self.seed))
+        self.world = STOCK.simulated(self.spec, self.seed)
         self.world.on_block.append(self._check_what_always_holds)
         self.steps: list[Done] = []
         """What was done so far, refusals included."""
@@ -280,11 +282,6 @@ class MeshMachine(RuleBasedStateMachine):
             replay = shlex.join(["meshsec", "scenario", "run", str(path)])
             error.add_note(f"the history is {path}; repeat it with: {replay}")
         self.world.close()
-
-
-@cache
-def _connected(spec: bytes, seed: int) -> Snapshot:
-    return SimWorld(codec.decode(spec, MeshSpec), seed=seed).snapshot()
 
 
 @cache

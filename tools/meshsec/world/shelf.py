@@ -49,7 +49,7 @@ class Stock:
         self._connected: dict[tuple[bytes, int], Snapshot] = {}
         self._idle: list[ProcessWorld] = []
 
-    def simulated(self, spec: MeshSpec, seed: int) -> World:
+    def simulated(self, spec: MeshSpec, seed: int) -> SimWorld:
         """Return a connected world in this process."""
         key = codec.encode(spec), seed
         if key not in self._connected:
