@@ -1,6 +1,5 @@
 """Verbs that play: `scenario plan|run|verify FILE`."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from meshsec.cli import complete
 from meshsec.cli.answer import CHECK_FAILED, HERE, Dir, Json, say
+from meshsec.scenario.where import Place
 
 
 def _found(asked: str) -> Path:
@@ -25,14 +25,6 @@ File = Annotated[
         autocompletion=complete.stories,
     ),
 ]
-
-
-class Kind(StrEnum):
-    """Where a story is played."""
-
-    SIM = "sim"
-    LOCAL = "local"
-    RUNNING = "running"
 
 
 def register(app: typer.Typer) -> None:
@@ -58,8 +50,8 @@ def plan(file: File, json: Json = False) -> None:
 def run(
     file: File,
     world: Annotated[
-        Kind, typer.Option(help="sim: in this process; local: on processes of its own; running: the mesh that is up.")
-    ] = Kind.SIM,
+        Place, typer.Option(help="sim: in this process; local: on processes of its own; running: the mesh that is up.")
+    ] = Place.SIM,
     directory: Dir = HERE,
     json: Json = False,
 ) -> int:

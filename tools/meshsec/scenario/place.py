@@ -1,24 +1,16 @@
-"""Where a story is played: in a simulation, on processes of its own, or on the mesh that is running."""
+"""Opens the world of a story: a simulation, processes of its own, or the mesh that is running."""
 
-from enum import StrEnum
 from pathlib import Path
 
 from meshsec.home import Home
 from meshsec.scenario.document import Story
+from meshsec.scenario.where import Place
 from meshsec.world.base import World
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_sdk.mesh_file import MeshSpec
 
 OTHER_MESH = "scenario/other-mesh"
-
-
-class Place(StrEnum):
-    """The kinds of worlds."""
-
-    SIM = "sim"
-    LOCAL = "local"
-    RUNNING = "running"
 
 
 def open_world(story: Story, place: Place, directory: Path) -> World:

@@ -20,8 +20,9 @@ from meshsec.scenario.chronicle import Chronicle, Moment
 from meshsec.scenario.document import Step, Story
 from meshsec.scenario.failure import explain
 from meshsec.scenario.outcome import Outcome, Played
-from meshsec.scenario.place import Place, open_world
+from meshsec.scenario.place import open_world
 from meshsec.scenario.run import play
+from meshsec.scenario.where import Place
 from meshsec.world.base import World
 from meshsec_sdk import located
 
