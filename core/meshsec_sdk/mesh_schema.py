@@ -16,8 +16,8 @@ _Schema = dict[str, Any]
 
 _TEXT: _Schema = {"type": "string"}
 _WHOLE: _Schema = {"type": "integer", "minimum": 0}
-_NAME: _Schema = {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,29}$"}
-_CHAIN: _Schema = {"type": "string", "pattern": "^[a-z][a-z0-9]{1,29}$", "description": "A chain's short name."}
+_NAME: _Schema = {"type": "string", "pattern": f"^{names.VALIDATOR_NAME}$"}
+_CHAIN: _Schema = {"type": "string", "pattern": f"^{names.CHAIN_NAME}$", "description": "A chain's short name."}
 _AMOUNT: _Schema = {"type": ["integer", "string"], "description": "Base units, such as 1_000_000 or 1_000_000uosmo."}
 _DECIMAL: _Schema = {"type": ["number", "string"]}
 _DURATION: _Schema = {"type": ["integer", "string"], "description": "Such as 90s, 12h or 21d."}

@@ -1,7 +1,6 @@
 """The mesh file: a mesh in YAML, read with the place of every mistake, and written by `meshsec init`."""
 
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -208,8 +207,9 @@ def _filter(entry: Located, chains: tuple[ChainSpec, ...]) -> PacketFilter:
 def _pattern(entry: Located, chains: tuple[ChainSpec, ...]) -> Pattern:
     found = entry.fields(Pattern.__struct_fields__)
     spelled = Pattern(**{name: value.text() for name, value in found.items()})
-    if not any(fnmatchcase(chain.name, spelled.chain) for chain in chains):
-        found["chain"].choice(chain.name for chain in chains)
+    listed = [chain.name for chain in chains]
+    if not spelled.names_any(listed):
+        found["chain"].choice(listed)
     return spelled
 
 

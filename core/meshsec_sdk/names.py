@@ -49,12 +49,15 @@ _KNOWN = (
 CHAINS: tuple[ChainName, ...] = tuple(ChainName(*row.split()) for row in _KNOWN.split(";"))  # type: ignore[arg-type]
 """The chains of the topologies, in the order in which they are taken."""
 
-_NAME = re.compile(r"[a-z][a-z0-9]{1,29}")
+CHAIN_NAME = "[a-z][a-z0-9]{1,29}"
+"""How chains are named, but for `relayer`."""
+VALIDATOR_NAME = "[a-z][a-z0-9-]{0,29}"
+"""How validators and relayers are named."""
 
 
 def is_chain_name(name: str) -> bool:
     """Tell whether a text can name a chain: 2 to 30 lower-case letters and digits, a letter first, and not `relayer`."""
-    return name != "relayer" and _NAME.fullmatch(name) is not None
+    return name != "relayer" and re.fullmatch(CHAIN_NAME, name) is not None
 
 
 def is_prefix(text: str) -> bool:
@@ -69,7 +72,7 @@ def is_denom(text: str) -> bool:
 
 def is_validator_name(text: str) -> bool:
     """Tell whether a text can name a validator or a relayer: up to 30 lower-case letters, digits and dashes, a letter first."""
-    return re.fullmatch(r"[a-z][a-z0-9-]{0,29}", text) is not None
+    return re.fullmatch(VALIDATOR_NAME, text) is not None
 
 
 def chain_name(name: str) -> ChainName:
@@ -100,7 +103,7 @@ def relayer_path(relayer: str) -> str:
     return f"relayer/{relayer}"
 
 
-_VALIDATOR = re.compile(r"(?:([a-z][a-z0-9]{1,29})/)?([a-z][a-z0-9-]{0,29})")
+_VALIDATOR = re.compile(f"(?:({CHAIN_NAME})/)?({VALIDATOR_NAME})")
 
 
 def key_path(alias: str, chain: str) -> str | None:

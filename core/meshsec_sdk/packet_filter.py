@@ -3,6 +3,9 @@
 Source: Hermes packet_filter, ics20_max_memo_size, ics20_max_receiver_size.
 """
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
 import msgspec
 
 
@@ -16,6 +19,10 @@ class Pattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channel: str = "*"
     kind: str = "*"
     """What the packet says: `transfer`, or the tag of its JSON such as `slash`."""
+
+    def names_any(self, chains: Iterable[str]) -> bool:
+        """Tell whether any of these chains can be meant."""
+        return any(fnmatchcase(chain, self.chain) for chain in chains)
 
 
 class PacketFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

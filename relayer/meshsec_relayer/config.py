@@ -1,7 +1,6 @@
 """What a relayer is told: its name, the chains it reaches, and the paths it opens and serves. Written as JSON."""
 
 import re
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -132,7 +131,7 @@ def check_config(config: RelayerConfig) -> None:
     if config.peers and (config.id not in config.peers or len(dict.fromkeys(config.peers)) != len(config.peers)):
         raise Rejected(BAD_CONFIG, peers=", ".join(config.peers), detail="each peer is named once, this relayer among them")
     for pattern in (*config.filter.allow, *config.filter.deny):
-        if not any(fnmatchcase(chain, pattern.chain) for chain in config.chains):
+        if not pattern.names_any(config.chains):
             near = suggestion(pattern.chain, config.chains)
             raise Rejected(BAD_CONFIG, filter=pattern.chain, detail="a filter names no chain that is served", suggestion=near)
     if config.max_batch_messages < 1 or config.max_batch_bytes < 1:
