@@ -43,14 +43,14 @@ def set_reward_policy(ctx: Ctx, msg: SetRewardPolicy) -> None:
         Rejected: `mesh/unknown-link`, `mesh/link-not-open`, `mesh/not-joined`, `mesh/not-the-same-operator`, `mesh/bad-params`.
     """
     link = live_link(ctx.store, msg.consumer)
-    if node_here(ctx.store, msg.consumer, msg.validator) != staking.operated_by(ctx.prefix, ctx.signer):
+    here = node_here(ctx.store, msg.consumer, msg.validator)
+    if here != staking.operated_by(ctx.prefix, ctx.signer):
         raise Rejected(NOT_THE_SAME, validator=msg.validator[:100])
     most = ONE_BPS if msg.split is Split.PER_LINK else 0
     if not 0 <= msg.commission_bps <= most:
         raise Rejected(BAD_PARAMS, field="commission_bps", most=most)
     wanted = Policy(msg.split, msg.commission_bps)
     current = POLICIES.get(ctx.store, msg.consumer, msg.validator).at(ctx.time)
-    here = node_here(ctx.store, msg.consumer, msg.validator)
     dearer = commission(ctx.store, here, wanted) > commission(ctx.store, here, current)
     choice = Choice(current, wanted, ctx.time + link.unbonding_time) if dearer else Choice(wanted)
     POLICIES.put(ctx.store, msg.consumer, msg.validator, choice)
