@@ -32,15 +32,12 @@ from meshsec_core.modules.staking.module import STAKING
 from meshsec_core.modules.staking.state import active_powers
 from meshsec_core.runtime.genesis import UNKNOWN_MODEL, VERSION, Genesis, check
 from meshsec_core.runtime.module import Block, Ctx, Event, Machine, Module, Msg, View
-from meshsec_core.runtime.tx import ReadTx, read_tx
+from meshsec_core.runtime.reading import Reader
+from meshsec_core.runtime.tx import ReadTx
 from meshsec_core.security.model import SecurityModel
 
 GENESIS_VERSION = "genesis/version"
 UNKNOWN_MODULE = "genesis/unknown-module"
-
-READ_TXS = 20_000
-READ_BYTES = 16 * 1_048_576
-"""How many transactions are remembered as read, and how many bytes of them: what they are read into takes a multiple."""
 
 OK = ""
 """Code of a receipt whose messages all took effect."""
@@ -123,8 +120,7 @@ class App:
         self.machine = machine
         self.models = models
         self._executed: dict[tuple[bytes, bytes], Executed] = {}
-        self._read: dict[bytes, tuple[ReadTx | Rejected, int]] = {}
-        self._read_bytes = 0
+        self.reader = Reader(machine)
         self._check: Overlay = Overlay(state)
         self._forged: list[Forgery] = []
 
@@ -180,11 +176,17 @@ class App:
             Rejected: why the transaction would not even be included, or `ibc/redundant` for a new one that would change
                 nothing; the check state is unchanged.
         """
-        read = self.read(raw)
-        overlay = Overlay(self._check)
-        authenticate(Ctx(overlay, self._next_block(), self.machine, read.tx.signer), read)
-        if not again:  # behind the sequence: a transaction that a block holds already is told so, and not that it is redundant
-            refuse_redundant(self.state, read.msgs)
+        try:
+            read = self.reader.read(raw)
+            overlay = Overlay(self._check)
+            authenticate(Ctx(overlay, self._next_block(), self.machine, read.tx.signer), read)
+            if (
+                not again
+            ):  # behind the sequence: a transaction that a block holds already is told so, and not that it is redundant
+                refuse_redundant(self.state, read.msgs)
+        except Rejected:
+            self.reader.forget(sha256(raw))
+            raise
         overlay.merge()
         return read
 
@@ -195,27 +197,6 @@ class App:
     def simulate(self, signer: Address, msgs: tuple[Msg, ...]) -> Receipt:
         """Run messages on the check state as the next block would, and forget what they wrote."""
         return self._run(Overlay(self._check), self._next_block(), signer, msgs, "", 0)
-
-    def read(self, raw: bytes) -> ReadTx:
-        """Read a transaction once until a block has it.
-
-        Raises:
-            Rejected: see `read_tx`.
-        """
-        key = sha256(raw)
-        if key not in self._read:
-            self._read_bytes += len(raw)
-            if len(self._read) > READ_TXS or self._read_bytes > READ_BYTES:
-                self._read.clear()
-                self._read_bytes = len(raw)
-            try:
-                self._read[key] = read_tx(raw, self.machine), len(raw)
-            except Rejected as refusal:
-                self._read[key] = refusal, len(raw)
-        found, _ = self._read[key]
-        if isinstance(found, Rejected):
-            raise found
-        return found
 
     def _next_block(self) -> Block:
         return Block(self.genesis.chain_id, self.state.height + 1, self._last_time)
@@ -241,7 +222,7 @@ class App:
             return False
         try:
             for raw in txs:
-                self.read(raw)
+                self.reader.read(raw)
         except Rejected:
             return False
         return True
@@ -288,7 +269,7 @@ class App:
 
     def _deliver(self, below: Overlay, block: Block, raw: bytes, index: int) -> Receipt:
         try:
-            read = self.read(raw)
+            read = self.reader.read(raw)
         except Rejected as refusal:
             return _refused(sha256(raw).hex(), block.height, index, refusal)
         overlay = Overlay(below)
@@ -323,7 +304,7 @@ class App:
         """Make a block's outcome the state; return what its writes replaced. The check state starts afresh."""
         undo = self.state.commit(height, executed.prepared)
         for receipt in executed.results.receipts:
-            self._read_bytes -= self._read.pop(bytes.fromhex(receipt.hash), (None, 0))[1]
+            self.reader.forget(bytes.fromhex(receipt.hash))
         self._executed.clear()
         self._forged.clear()
         self.resume(executed.results.time)

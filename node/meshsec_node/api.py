@@ -95,7 +95,7 @@ def _endpoint(runner: Runner, route: Route) -> Endpoint:
         if route.view is txs.submit:
             return _spell(await _submit(runner, request))
         if route.view is txs.batch:
-            await runner.ahead.verify(runner.replica.app.read, txs.split(request.body))
+            await runner.ahead.verify(runner.replica.app.reader.read, txs.split(request.body))
         return _spell(route.view(runner, request))
 
     return endpoint
@@ -137,6 +137,7 @@ def _metrics(runner: Runner) -> Endpoint:
     async def metrics(http: HttpRequest) -> Response:  # noqa: ARG001
         runner.metrics.waiting.set(runner.replica.waiting)
         runner.metrics.ready.set(not runner.reasons())
+        runner.metrics.holds(runner.replica.state.keys())
         return Response(runner.metrics.text(), media_type=PROMETHEUS)
 
     return metrics

@@ -22,7 +22,7 @@ from meshsec_sdk.names import ChainName
 from meshsec_sdk.settings import read_settings
 
 VERDICTS = 20_000
-"""Signatures whose verdict is remembered: about 10 MiB."""
+"""Signatures whose verdict is remembered: about 2 MiB."""
 
 
 def main(arguments: list[str] | None = None) -> int:

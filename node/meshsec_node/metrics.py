@@ -1,5 +1,7 @@
 """What Prometheus may ask of a chain process. Every process has its own registry."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from meshsec_core.app import OK, Results
@@ -17,6 +19,8 @@ class Metrics:
         self.height = Gauge("meshsec_height", "Height of the last block.", names, registry=self._registry).labels(chain_id)
         self.waiting = Gauge("meshsec_waiting_txs", "Mempool size.", names, registry=self._registry).labels(chain_id)
         self.ready = Gauge("meshsec_ready", "1 while the chain makes blocks.", names, registry=self._registry).labels(chain_id)
+        self._chain_id = chain_id
+        self._keys = Gauge("meshsec_state_keys", "Keys of each store.", ("chain_id", "store"), registry=self._registry)
         self._seconds = Histogram(
             "meshsec_block_seconds",
             "From the start of a height to its decision.",
@@ -34,6 +38,11 @@ class Metrics:
         self._seconds.observe(seconds)
         self._refused.inc(refused)
         self._taken.inc(len(results.receipts) - refused)
+
+    def holds(self, keys: Mapping[str, int]) -> None:
+        """Take in how many keys every store has."""
+        for store, number in keys.items():
+            self._keys.labels(self._chain_id, store).set(number)
 
     def text(self) -> bytes:
         """Return all of it in Prometheus' text format."""

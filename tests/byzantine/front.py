@@ -66,7 +66,7 @@ class Front(Hand):
     def _listen(self, height: int) -> None:
         block = self.to_node.replica.block(height)
         for raw in () if block is None else block.txs:
-            read = self.to_node.replica.app.read(raw)
+            read = self.to_node.replica.app.reader.read(raw)
             receipt = self.to_node.replica.receipt(read.hash)
             if read.tx.signer not in self.attackers and receipt is not None and not receipt.code:
                 new = [msg for msg in read.msgs if type(msg).__struct_config__.tag.startswith(FOLLOWED)]  # type: ignore[union-attr]

@@ -157,7 +157,7 @@ class Siege:
         twin = SimChain(node.spec, genesis, self.world.spec, image)  # type: ignore[arg-type]
         block = node.replica.block(node.replica.height)
         assert block is not None
-        honest = [raw for raw in block.txs if twin.replica.app.read(raw).hash not in kinds]
+        honest = [raw for raw in block.txs if twin.replica.app.reader.read(raw).hash not in kinds]
         for raw in honest:
             twin.submit(raw)
         assert twin.make_block(self.world.now)
@@ -165,7 +165,9 @@ class Siege:
         found, expected = front.everything(), front.everything(twin)
         changed = [path for path in {**found, **expected} if found.get(path) != expected.get(path)]
         believed = [
-            (kinds[read.hash], read.msgs) for read in map(node.replica.app.read, block.txs) if self._took(node, read, kinds)
+            (kinds[read.hash], read.msgs)
+            for read in map(node.replica.app.reader.read, block.txs)
+            if self._took(node, read, kinds)
         ]
         assert not changed, (self.seed, changed, believed)
 

@@ -87,6 +87,15 @@ def test_a_verdict_is_computed_once_per_key_message_and_signature() -> None:
     assert len(asked) == 4
 
 
+def test_the_same_bytes_divided_otherwise_are_another_question() -> None:
+    memo = MemoVerifier()
+    key = PrivateKey(SEED)
+    signature = key.sign(b"message")
+    assert memo(key.public_key, b"message", signature)
+    assert not memo(key.public_key + signature[:1], b"message", signature[1:])
+    assert not memo(key.public_key, signature[63:] + b"message", signature[:63])
+
+
 def test_a_full_memo_forgets_its_oldest_half() -> None:
     asked: list[bytes] = []
 

@@ -66,9 +66,20 @@ def test_what_was_read_is_forgotten_once_a_block_has_it() -> None:
         runner.set_mode(BlockMode.MANUAL, None)
         async with over_http(app) as http:
             await http.post("/v1/txs/batch", content=batch([signed("alice", at) for at in range(3)]))
-        assert len(runner.replica.app._read) == 3
+        assert len(runner.replica.app.reader) == 3
         await runner.mine(1)
-        assert (runner.replica.app._read, runner.replica.app._read_bytes) == ({}, 0)
+        assert (len(runner.replica.app.reader), runner.replica.app.reader.size) == (0, 0)
+
+    serve(act)
+
+
+def test_what_is_refused_at_the_door_is_not_remembered() -> None:
+    async def act(runner: Runner, app: FastAPI) -> None:
+        runner.set_mode(BlockMode.MANUAL, None)
+        async with over_http(app) as http:
+            refused = [(await http.post("/v1/txs", content=signed("alice", at))).json()["code"] for at in (5, 6)]
+        assert refused == ["auth/wrong-sequence"] * 2
+        assert (len(runner.replica.app.reader), runner.replica.app.reader.size) == (0, 0)
 
     serve(act)
 

@@ -183,6 +183,20 @@ def test_blocks_without_the_transaction_make_it_overdue_too(desk: Desk) -> None:
     assert desk.node.posts == [0, 0]
 
 
+def test_blocks_made_before_the_chain_took_it_do_not_make_it_overdue(desk: Desk) -> None:
+    desk.node.height = 9
+    desk.submit("only")
+    for desk.chain.height in range(2, 10):
+        desk.chain.scanned = desk.chain.height
+        desk.run()
+    desk.chain.height = 30  # a look has shown the tip; the blocks are still to be read
+    desk.run()
+    assert desk.node.posts == [0]
+    desk.chain.height = 9
+    desk.block()
+    assert (desk.outcomes["only"].code, desk.node.posts) == ("", [0])
+
+
 def test_a_refusal_is_reported_with_its_code_and_uses_no_sequence(desk: Desk) -> None:
     desk.node.moods = iter(("codec/malformed",))
     desk.submit("bad")

@@ -63,7 +63,7 @@ def messages(node: SimChain) -> list[Msg]:
     for height in range(1, node.replica.height + 1):
         block = node.replica.block(height)
         for raw in () if block is None else block.txs:
-            for msg in node.replica.app.read(raw).msgs:
+            for msg in node.replica.app.reader.read(raw).msgs:
                 found.setdefault(type(msg), []).append(msg)
     return [msg for each in found.values() for msg in each[-4:]]
 

@@ -39,21 +39,21 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
 class MemoVerifier:
     """Remembers the verdict of every (key, message, signature), so that one process verifies each signature once.
 
-    The memo is keyed by the full input and is bounded; its oldest half is forgotten when it is full.
+    The memo is keyed by a digest of the full input, so messages of any length cost the same, and is bounded; its oldest half is
+    forgotten when it is full.
     """
 
     def __init__(self, capacity: int = 200_000, check: Verify = verify) -> None:
         self._capacity = capacity
         self._check = check
-        self._verdicts: dict[tuple[bytes, bytes, bytes], bool] = {}
+        self._verdicts: dict[bytes, bool] = {}
 
     def __call__(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
         """Answer from the memo, or verify and remember."""
-        question = (public_key, message, signature)
-        verdict = self._verdicts.get(question)
+        verdict = self._verdicts.get(_digest(public_key, message, signature))
         if verdict is None:
             verdict = self._check(public_key, message, signature)
-            self.remember(question, verdict)
+            self.remember((public_key, message, signature), verdict)
         return verdict
 
     def remember(self, question: tuple[bytes, bytes, bytes], verdict: bool) -> None:
@@ -61,7 +61,12 @@ class MemoVerifier:
         if len(self._verdicts) >= self._capacity:
             for old in list(self._verdicts)[: self._capacity // 2]:
                 del self._verdicts[old]
-        self._verdicts[question] = verdict
+        self._verdicts[_digest(*question)] = verdict
+
+
+def _digest(public_key: bytes, message: bytes, signature: bytes) -> bytes:
+    """Return what stands for a question; the lengths keep what cannot be valid apart from what can."""
+    return sha256(b"%d,%d;" % (len(public_key), len(signature)) + public_key + signature + message)
 
 
 class PrivateKey:

@@ -123,7 +123,7 @@ class Replica:
             Rejected: `dev/abandoned-branch`, or why the mempool refuses it.
         """
         if self.abandoned:
-            self.abandoned.check(self.app.read(raw).msgs)
+            self.abandoned.check(self.app.reader.read(raw).msgs)
         return self._mempool.add(raw)
 
     def accuse(self, evidence: Evidence) -> list[Effect]:
@@ -259,7 +259,7 @@ class Replica:
     def _build(self, voter: Voter) -> Block:
         waiting, conduct = self._mempool.waiting(), voter.conduct
         if conduct.shuns:
-            waiting = tuple(raw for raw in waiting if self.app.read(raw).tx.signer not in conduct.shuns)
+            waiting = tuple(raw for raw in waiting if self.app.reader.read(raw).tx.signer not in conduct.shuns)
         block = build_block(self._tip, self.app.prepare_proposal(waiting), self._pool.waiting(), voter.address)
         if conduct.bad_app_hash:
             return replace(block, header=replace(block.header, app_hash=sha256(block.header.app_hash)))

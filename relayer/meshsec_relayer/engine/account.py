@@ -5,6 +5,7 @@ again in the same bytes, which can never execute twice; only when the chain is k
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -14,8 +15,8 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND, ChainId
 from meshsec_core.runtime.module import Msg
 from meshsec_core.runtime.tx import make_tx
-from meshsec_relayer.engine.answers import AccountAnswer, EventAnswer, ReceiptAnswer
-from meshsec_relayer.engine.boundary import Reply, Request
+from meshsec_relayer.engine.answers import AcceptedAnswer, AccountAnswer, EventAnswer, ReceiptAnswer
+from meshsec_relayer.engine.boundary import Request
 from meshsec_relayer.engine.chain import Chain
 from meshsec_relayer.engine.tasks import BAD_ANSWER, UNREACHABLE, Problem, Task, Tasks, Until, ask, get, problem, read
 
@@ -32,7 +33,7 @@ MOST_WAITING = 16
 OVERDUE = 5 * SECOND
 """After this long without a receipt a transaction is offered again."""
 OVERDUE_BLOCKS = 4
-"""Or after so many blocks."""
+"""Or once so many blocks have been read since it was taken: a busy chain makes several between two looks."""
 PAUSE = SECOND // 2
 """Rest before the same bytes are offered to a busy chain again; exact."""
 
@@ -126,12 +127,12 @@ class Account:
             key = sha256(raw).hex()
             self.chain.awaited[key] = self.chain.height
             self._submitted(len(msgs))
-            problem_or_none = yield from self._post(key, raw)
-            if problem_or_none is None:
+            said = yield from self._post(key, raw)
+            if said is None:
                 self._sequence = sequence + 1
                 return key, raw
             del self.chain.awaited[key]
-            refused = problem_or_none
+            refused = said
             if refused.code != WRONG_SEQUENCE:
                 break
             self._sequence = None
@@ -150,10 +151,9 @@ class Account:
         """
         uncertain = False
         while True:
-            reply = yield from ask(Request(self.chain.name, "/v1/txs", raw))
-            if _accepted(reply):
+            said = yield from self._ask(key, raw)
+            if said is None:
                 return None
-            said = problem(reply)
             if said.code in BUSY:
                 uncertain = uncertain or said.code in (UNREACHABLE, BAD_ANSWER)
                 yield from self._tasks.rest(PAUSE, f"{self.chain.name} to take transactions again")
@@ -161,6 +161,16 @@ class Account:
                 return None
             else:
                 return said
+
+    def _ask(self, key: str, raw: bytes) -> Task[Problem | None]:
+        """Post once; return why the chain does not let it wait for a block, or None, and note at which height it took it."""
+        reply = yield from ask(Request(self.chain.name, "/v1/txs", raw))
+        if reply.status in (200, 202):
+            with suppress(Rejected):
+                self.chain.awaited[key] = max(self.chain.height, codec.convert(reply.body, AcceptedAnswer).height)
+            return None
+        said = problem(reply)
+        return None if said.code == KNOWN else said
 
     def _included(self, key: str) -> Task[bool]:
         """Ask until the chain says whether a block holds a transaction; keep its receipt."""
@@ -180,11 +190,10 @@ class Account:
             yield self._receipt(key)
             if key in chain.receipts:
                 return _outcome(chain.receipts[key])
-            reply = yield from ask(Request(chain.name, "/v1/txs", raw))
-            said = problem(reply).code
-            if _accepted(reply) or said in BUSY or (yield from self._included(key)):
+            said = yield from self._ask(key, raw)
+            if said is None or said.code in BUSY or (yield from self._included(key)):
                 continue
-            return Outcome(LOST if said == WRONG_SEQUENCE else said, hash=key)
+            return Outcome(LOST if said.code == WRONG_SEQUENCE else said.code, hash=key)
 
     def _another_look(self, waiting: bool, end: int) -> Until:
         chain, looks = self.chain, self.chain.looks
@@ -194,17 +203,13 @@ class Account:
 
     def _receipt(self, key: str) -> Until:
         chain, tasks = self.chain, self._tasks
-        overdue_at, overdue_height = tasks.now + OVERDUE, chain.height + OVERDUE_BLOCKS
+        overdue_at, overdue_height = tasks.now + OVERDUE, max(chain.height, chain.awaited[key]) + OVERDUE_BLOCKS
         return Until(
-            lambda: key in chain.receipts or tasks.now >= overdue_at or chain.height >= overdue_height,
+            lambda: key in chain.receipts or tasks.now >= overdue_at or chain.scanned >= overdue_height,
             f"transaction {key[:8]} in a block of {chain.name}",
             block_of=chain.name,
             at=overdue_at,
         )
-
-
-def _accepted(reply: Reply) -> bool:
-    return reply.status in (200, 202) or (reply.status >= 400 and problem(reply).code == KNOWN)
 
 
 def _outcome(receipt: ReceiptAnswer) -> Outcome:

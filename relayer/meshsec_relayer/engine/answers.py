@@ -16,6 +16,13 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     generation: str = "0"
 
 
+class AcceptedAnswer(msgspec.Struct, frozen=True):
+    """POST /v1/txs."""
+
+    height: int
+    """Of the last block when the transaction was taken; it is in none up to there."""
+
+
 class EventAnswer(msgspec.Struct, frozen=True):
     """One event of a block."""
 

@@ -185,6 +185,10 @@ class State:
         """Yield (path, value) as `Snapshot.scan` does; a commit during the walk does not change what it yields."""
         return self._snapshots[self.height].scan(prefix, after)
 
+    def keys(self) -> dict[str, int]:
+        """Return how many keys every store holds, its sentinel included."""
+        return {store: len(values) for store, values in self._latest.items()}
+
     def rows(self) -> Iterator[tuple[str, bytes]]:
         """Yield all latest paths in ascending order, sentinels included."""
         return self.scan("")
