@@ -47,6 +47,8 @@ STATUS = {
     "tx/too-large": 413,
     "codec/malformed": 400,
     "state/pruned": 410,
+    "block/pruned": 410,
+    "snapshot/pruned": 410,
     "state/future-height": 404,
     "state/unknown-store": 404,
     "query/unknown": 404,

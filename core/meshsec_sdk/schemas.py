@@ -53,7 +53,8 @@ class Status(Shape):
     validators_hash: str
     block_mode: str
     engine: str
-    earliest_height: Decimal
+    earliest_height: Decimal = Field(description="The first block that is kept.")
+    earliest_state: Decimal = Field(description="The lowest height whose state can be read and proven.")
     waiting: Decimal = Field(description="Transactions in the mempool.")
     quiet: bool = Field(description="No block is under way, and none is due but for the passing of time.")
     version: str

@@ -18,6 +18,7 @@ from meshsec_core.kernel.wire.tendermint import Evidence
 from meshsec_core.replica.branch import branch_of, keys_of
 from meshsec_core.replica.drive import Left, carry_out
 from meshsec_core.replica.events import Committed, Effect, Event, Fire, Halted, SetTimer, Tick, Timer
+from meshsec_core.replica.pruning import Keep
 from meshsec_core.replica.replica import Replica
 from meshsec_core.replica.storage import Batching, Table, Write
 from meshsec_node.ahead import Ahead
@@ -71,6 +72,7 @@ class Runner:
         self.snapshots = snapshots
         """Of a chain that is on disk."""
         self.storage = storage
+        self._pin()
         self._rests_until = 0.0
         self._verifier = verifier
         self.ahead = Ahead(settings.verifiers, verifier)
@@ -367,10 +369,16 @@ class Runner:
         while self._timers:
             self._timers.popitem()[1][1].cancel()
         self.replica = self.replica.reopened()
+        self._pin()
         self._disappoint(Rejected(REVERTED, generation=self.replica.generation))
         self.clock.offset = offset
         self._ordered, self._rests_until, self._begun = 0, 0.0, self._loop.time()
         self._publish()
+
+    def _pin(self) -> None:
+        """Let the chain forget no block above a snapshot: a revert must know what it gives up."""
+        if self.snapshots is not None:
+            self.replica.pruning.pinned = self.snapshots.lowest
 
     def _keep_clock(self) -> None:
         self.storage.apply([clock_row(self.clock.offset)])
@@ -399,7 +407,8 @@ class Runner:
         keys = keys_of({voter.name: voter.key for voter in chain.voters}, validators)
         storage = branch_of(self.storage, chain.tip, late=late)
         models = load_models(chain.genesis.models)
-        replica = Replica.open(chain.genesis, keys, storage, verify=self._verifier, models=models, keep=self.settings.keep)
+        keep = Keep(self.settings.keep_states)
+        replica = Replica.open(chain.genesis, keys, storage, verify=self._verifier, models=models, keep=keep)
         branch = self.branches[name] = Runner(self.settings, replica, storage, self._verifier, self.aliases)
         branch.base = chain.height
         branch._begun = self._loop.time()  # it does not begin with a heartbeat of its own

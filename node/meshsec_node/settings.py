@@ -5,7 +5,9 @@ from pathlib import Path
 
 import msgspec
 
+from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
+from meshsec_core.replica.pruning import Keep
 from meshsec_core.runtime.genesis import Genesis
 from meshsec_sdk.settings import Serving, read_settings
 
@@ -38,14 +40,27 @@ class Settings(Serving, frozen=True, forbid_unknown_fields=True):
     """Longest pause between blocks in auto mode."""
     development: bool = False
     """Sign with development keys and take orders under `/v1/dev`."""
-    keep: int = 1_000
+    keep_states: int = 1_000
     """How many past states can be proven."""
+    keep_blocks: int = 0
+    """How many blocks stay, at least as many as states; 0 keeps all."""
     clock_offset: int = 0
     """Logical time minus wall time at the first start; later the stored one holds."""
     body_limit: int = 8 * 1_048_576
     """Largest request body in bytes."""
     verifiers: int = 2
     """Threads that verify the signatures of batches."""
+
+    @property
+    def keep(self) -> Keep:
+        """How much of its past the chain keeps.
+
+        Raises:
+            Rejected: `node/bad-settings` if blocks would go before the states whose proofs need them.
+        """
+        if self.keep_states < 1 or 0 < self.keep_blocks < self.keep_states or self.keep_blocks < 0:
+            raise Rejected(BAD_SETTINGS, keep_blocks=self.keep_blocks, keep_states=self.keep_states)
+        return Keep(self.keep_states, self.keep_blocks)
 
     @property
     def database(self) -> Path:

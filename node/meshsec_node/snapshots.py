@@ -50,6 +50,8 @@ class Snapshots:
         self._storage = storage
         self._folder = folder
         self._chain_id = chain_id
+        self._heights: dict[str, int] = {}
+        """Of files that have been looked into; a file never changes but by `save`."""
 
     def save(self, saved: Saved) -> None:
         """Save the rows as they are; a snapshot of the same name is replaced.
@@ -58,10 +60,20 @@ class Snapshots:
             Rejected: `http/bad-parameter` for what is no name, `storage/unavailable`.
         """
         self._storage.save(self._file(saved.name), [Write(Table.META, SAVED, codec.encode(saved))])
+        self._heights[saved.name] = saved.height
 
     def names(self) -> list[str]:
         """Return all names in order."""
         return sorted(path.stem for path in self._folder.glob("*.db"))
+
+    def lowest(self) -> int | None:
+        """Return the lowest height of which there is a snapshot, or None; what cannot be read counts for 0."""
+        names = self.names()
+        for name in names:
+            if name not in self._heights:
+                raw = SqliteStorage.peek(self._file(name), Table.META, SAVED)
+                self._heights[name] = 0 if raw is None else codec.load(raw, Saved).height
+        return min((self._heights[name] for name in names), default=None)
 
     def read(self, name: str) -> tuple[Saved, SqliteStorage]:
         """Return what a snapshot says of itself, and its rows in memory.
@@ -111,6 +123,7 @@ class Snapshots:
         """
         try:
             self._file(name).unlink()
+            self._heights.pop(name, None)
         except FileNotFoundError:
             raise Rejected(UNKNOWN_SNAPSHOT, name=name, known=", ".join(self.names())) from None
         flush(self._folder)

@@ -26,7 +26,7 @@ _CODES = {
 }
 """SQLite's primary result codes to ours; any other is `storage/unavailable`."""
 
-VERSION = "2"
+VERSION = "3"
 """Version of the layout. A file of another version is refused and left as it is."""
 
 PAGE: Final = 1_000
@@ -93,6 +93,16 @@ class SqliteStorage:
         except sqlite3.Error as error:
             raise _refusal(path, error) from None
         return found
+
+    @staticmethod
+    def peek(path: Path, table: Table, key: bytes) -> bytes | None:
+        """Return one row's value of a file that `save` wrote, or None if it is not there or cannot be read."""
+        try:
+            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as file:
+                row = file.execute(f"SELECT value FROM {table} WHERE key = ?", (key,)).fetchone()
+        except sqlite3.Error:
+            return None
+        return row[0] if row else None
 
     def _check_version(self) -> bool:
         """Tell whether there is anything in the file.

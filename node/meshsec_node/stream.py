@@ -2,7 +2,8 @@
 
 Ids read `generation-height-index`, where index 0 is the block itself; a reader that comes back with `Last-Event-ID` or `?since=`
 misses nothing and sees nothing twice. After a revert it is told `reset`: what it has read above that height is void, and what
-follows is of the new generation.
+follows is of the new generation. Who comes for blocks that the chain has forgotten is told `pruned`, and goes on with the first
+that it still has.
 """
 
 import re
@@ -63,6 +64,9 @@ async def stream(runner: Runner, since: Position, only: str | None = None) -> As
     generation, height, index = since
     height = min(height, runner.replica.height)
     yield b": events\n\n"
+    if height + 1 < runner.replica.pruning.earliest:
+        height, index = runner.replica.pruning.earliest - 1, 0
+        yield _spell(Position(generation, height, index), "pruned", _where(runner, height))
     while not runner.stopping.is_set():
         if generation != runner.replica.generation:
             generation, height, index = _reset(runner, generation, height)

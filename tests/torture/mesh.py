@@ -38,9 +38,9 @@ def until(holds: Callable[[], bool], what: str) -> None:
 class MortalMesh:
     """Processes of one directory, under a supervisor of `torture.mortal`. Use it as a context manager."""
 
-    def __init__(self, home: Home, topology: str) -> None:
+    def __init__(self, home: Home, topology: str, keep_blocks: int = 0) -> None:
         self.home = home
-        self._launch = Launch(str(home.path), source=topology, port=0)
+        self._launch = Launch(str(home.path), source=topology, port=0, keep_blocks=keep_blocks)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

@@ -31,6 +31,8 @@ class Launch(msgspec.Struct, frozen=True):
     """`auto`, `interval` or `manual`."""
     block_time: int = 1_000_000_000
     """Nanoseconds between blocks in interval mode."""
+    keep_blocks: int = 0
+    """How many blocks each chain keeps; 0 keeps all."""
     tied: bool = False
     """End when the process that started it ends."""
 

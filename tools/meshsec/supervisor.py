@@ -180,6 +180,7 @@ class Supervisor:
             mesh={chain.name: chain.names.prefix for chain in mesh.chains},
             block_mode=BlockMode(self._launch.block_mode),
             block_time=self._launch.block_time,
+            keep_blocks=self._launch.keep_blocks,
             development=True,
             parent=self._parent,
         )

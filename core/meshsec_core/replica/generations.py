@@ -27,10 +27,12 @@ from meshsec_core.kernel.wire.tendermint import (
 )
 from meshsec_core.replica.events import Deliver
 from meshsec_core.replica.history import History, read_log
-from meshsec_core.replica.storage import Storage, Table, Write, height_key
+from meshsec_core.replica.pruning import earliest_of
+from meshsec_core.replica.storage import HEIGHT_BYTES, Storage, Table, Write, height_key
 from meshsec_core.runtime.module import Msg
 
 ABANDONED_BRANCH = "dev/abandoned-branch"
+PRUNED = "snapshot/pruned"
 
 GENERATIONS = b"generations"
 """Key in META of the generations after the first: (number, height at which it left the one before)."""
@@ -66,7 +68,11 @@ def height_since(since: Generations, generation: int, height: int) -> int:
 
 
 def compare(chain_id: str, here: Storage, there: Storage) -> Fork:
-    """Compare the image that a chain has with one that it may go to; both are of the same genesis."""
+    """Compare the image that a chain has with one that it may go to; both are of the same genesis.
+
+    Raises:
+        Rejected: `snapshot/pruned` if a block is forgotten that would tell where the two part.
+    """
     height = _common_height(here, there)
     left, taken = dict.fromkeys(marks_above(chain_id, here, height)), dict.fromkeys(marks_above(chain_id, there, height))
     return Fork(height, tuple(mark for mark in left if mark not in taken), tuple(taken))
@@ -115,7 +121,7 @@ class Abandoned:
     def signed(self, height: int, block: bytes, votes: Iterable[Vote]) -> list[Write]:
         """Take in the block that a height came to, and all votes; return the rows that remember them."""
         strays = [vote_mark(self._chain_id, vote) for vote in votes if vote.block_id.hash != block]
-        rows = [Write(Table.STRAYS, mark, height_key(height)) for mark in strays]
+        rows = [Write(Table.STRAYS, height_key(height) + mark, b"") for mark in strays]
         for mark in (block, *strays):
             if mark in self._marks:
                 del self._marks[mark]
@@ -178,9 +184,11 @@ class Abandoned:
 
 def _common_height(here: Storage, there: Storage) -> int:
     tips = (History(here).tip_height(), History(there).tip_height())
-    height = min(tips)
+    height, earliest = min(tips), max(earliest_of(here), earliest_of(there))
     while height and here.get(Table.BLOCKS, height_key(height)) != there.get(Table.BLOCKS, height_key(height)):
         height -= 1
+    if height < earliest > 1:
+        raise Rejected(PRUNED, height=min(tips), earliest=earliest)
     return height
 
 
@@ -191,9 +199,8 @@ def marks_above(chain_id: str, storage: Storage, height: int) -> Iterator[bytes]
         commit = history.commit(number)
         if commit is not None:
             yield commit.block_id.hash
-    for mark, at in storage.scan(Table.STRAYS):
-        if int.from_bytes(at) > height:
-            yield mark
+    for key, _ in storage.scan(Table.STRAYS, after=height_key(height + 1)):
+        yield key.removeprefix(key[:HEIGHT_BYTES])
     for _, raw in storage.scan(Table.WAL):
         entry = read_log(raw)
         if isinstance(entry, Deliver):

@@ -33,8 +33,8 @@ class TipRow(msgspec.Struct, frozen=True):
     results_hash: bytes
 
 
-def commit_rows(tip: Tip, block: wire.Block, raw: bytes, executed: Executed, undo: Undo, keep: int) -> list[Write]:
-    """Return the rows that make a block (and its bytes, `raw`) and its outcome durable. Undo rows beyond `keep` heights leave."""
+def commit_rows(tip: Tip, block: wire.Block, raw: bytes, executed: Executed, undo: Undo) -> list[Write]:
+    """Return the rows that make a block (and its bytes, `raw`) and its outcome durable."""
     height = tip.height
     key = height_key(height)
     rows = [
@@ -44,8 +44,6 @@ def commit_rows(tip: Tip, block: wire.Block, raw: bytes, executed: Executed, und
         *tip_rows(tip),
         Write(Table.UNDO, key, msgspec.msgpack.encode(undo)),
     ]
-    if height > keep:
-        rows.append(Write(Table.UNDO, height_key(height - keep), None))
     rows += [Write(Table.STATE, path.encode(), value) for path, value in executed.changes.items()]
     for index, tx in enumerate(block.txs):
         rows.append(Write(Table.TXS, sha256(tx), msgspec.msgpack.encode((height, index))))

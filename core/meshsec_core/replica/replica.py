@@ -12,7 +12,6 @@ import msgspec
 from msgspec.structs import replace
 
 from meshsec_core.app import App, Executed, Receipt, Results, build_machine
-from meshsec_core.consensus.guard import LastSigned
 from meshsec_core.consensus.validators import ValidatorSet
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import PrivateKey, Verify, sha256
@@ -29,6 +28,7 @@ from meshsec_core.replica.history import BASE, History, commit_rows, log_row, re
 from meshsec_core.replica.mempool import Mempool
 from meshsec_core.replica.network import Network
 from meshsec_core.replica.pool import EvidencePool
+from meshsec_core.replica.pruning import KEEP, Keep, Pruning
 from meshsec_core.replica.storage import CORRUPT, Storage, Table, Write, height_key
 from meshsec_core.replica.voter import Voter
 from meshsec_core.runtime.genesis import Genesis
@@ -49,22 +49,22 @@ SILENT_EVENTS = frozenset({"mint", "rewards", "slashing/missed"})
 class Replica:
     """Mempool, consensus and application of one chain, with the validators hosted here."""
 
-    def __init__(self, app: App, keys: Mapping[str, PrivateKey], storage: Storage, tip: Tip, keep: int) -> None:
+    def __init__(self, app: App, keys: Mapping[str, PrivateKey], storage: Storage, tip: Tip, keep: Keep) -> None:
         self.app = app
         self.genesis: Genesis = app.genesis
         self.machine: Machine = app.machine
         self.history = History(storage)
         self.halted: str | None = None
         self._tip = tip
-        self._keep = keep
         self._storage = storage
+        self.pruning = Pruning(storage, keep)
         self._mempool = Mempool(app)
         self.generations, self.abandoned = generations(storage), Abandoned(storage, app.genesis.chain_id)
         self._pool = EvidencePool(storage, app.machine.verify, self.history.validators, self._time_of, self.history.signed_header)
         self._height: Height | None = None
         self._logged = 0
         self._proof_due = 0
-        self.voters = tuple(Voter(name, key, _last_signed(storage, key)) for name, key in sorted(keys.items()))
+        self.voters = tuple(Voter.of(name, key, storage) for name, key in sorted(keys.items()))
         self.network = Network(self.voters)
 
     @classmethod
@@ -76,13 +76,13 @@ class Replica:
         *,
         verify: Verify,
         models: Mapping[str, SecurityModel],
-        keep: int = 1_000,
+        keep: Keep = KEEP,
     ) -> "Replica":
         """Start a chain from its genesis, or bring it back from storage to exactly where it was.
 
         Args:
             keys: consensus keys of the validators hosted here, by name.
-            keep: how many past states can be proven.
+            keep: how many states can be proven, and how many blocks stay.
 
         Raises:
             Rejected: `storage/other-genesis`, `storage/corrupt`, and what `build_machine` or a module's genesis refuses.
@@ -91,7 +91,7 @@ class Replica:
         tip = History(storage).tip(genesis.chain_id)
         identity = codec.encode(genesis)
         if tip is None:
-            app = App(genesis, State(stores=machine.stores, keep=keep), machine, chosen)
+            app = App(genesis, State(stores=machine.stores, keep=keep.states), machine, chosen)
             executed = app.init_chain()
             app.commit(0, executed)
             tip = genesis_tip(genesis, executed.powers, executed.app_hash)
@@ -101,7 +101,7 @@ class Replica:
             if storage.get(Table.META, BASE) != identity:
                 raise Rejected(OTHER_GENESIS, chain_id=genesis.chain_id)
             rows_of_state = ((key.decode(), value) for key, value in storage.scan(Table.STATE))
-            state = State.open(rows_of_state, tip.height, stores=machine.stores, keep=keep)
+            state = State.open(rows_of_state, tip.height, stores=machine.stores, keep=keep.states)
             if state.app_hash(tip.height) != tip.app_hash:
                 raise Rejected(CORRUPT, height=tip.height)
             state.restore_history(undo for _, undo in History(storage).undos())
@@ -112,7 +112,7 @@ class Replica:
     def reopened(self) -> "Replica":
         """Return the replica that the rows make now, which raises as `open`; this one is of no more use."""
         keys, models = {voter.name: voter.key for voter in self.voters}, {model.name: model for model in self.app.models}
-        return Replica.open(self.genesis, keys, self._storage, verify=self.machine.verify, models=models, keep=self._keep)
+        return Replica.open(self.genesis, keys, self._storage, verify=self.machine.verify, models=models, keep=self.pruning.keep)
 
     # inputs
 
@@ -283,7 +283,8 @@ class Replica:
         hashes = (executed.app_hash, executed.results_hash)
         self._tip = advance(self._tip, block, decision.block, height.commit_of(decision), executed.powers, hashes)
         self.history.remember(height.number, executed.results)
-        rows = commit_rows(self._tip, block, height.seal(block)[1], executed, undo, self._keep)
+        rows = commit_rows(self._tip, block, height.seal(block)[1], executed, undo)
+        rows += self.pruning.rows(height.number)
         rows += self._pool.commit(block.evidence, self._tip) + self._pool.add(height.conflicts)
         rows += self.abandoned.signed(height.number, decision.block.hash, height.votes)
         rows += [Write(Table.WAL, height_key(number), None) for number in range(1, self._logged + 1)]
@@ -393,8 +394,3 @@ class Replica:
             return self._tip.time
         results = self.history.results(height)
         return None if results is None else results.time
-
-
-def _last_signed(storage: Storage, key: PrivateKey) -> LastSigned | None:
-    raw = storage.get(Table.GUARDS, Voter("", key, None).address)
-    return None if raw is None else msgspec.msgpack.decode(raw, type=LastSigned)

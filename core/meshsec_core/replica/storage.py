@@ -13,6 +13,8 @@ import msgspec
 
 CORRUPT = "storage/corrupt"
 
+HEIGHT_BYTES = 8
+
 
 class Table(StrEnum):
     """The tables. Heights as keys are 8 bytes, big endian."""
@@ -40,7 +42,7 @@ class Table(StrEnum):
     WAL = "wal"
     """Inputs of the height in progress, in order."""
     STRAYS = "strays"
-    """Mark of a vote for anything but the block that was decided, to its height."""
+    """Height, then the mark of a vote there for anything but the block that was decided."""
     ABANDONED = "abandoned"
     """Marks of what was signed on branches that a revert gave up, on any chain of the mesh."""
 
@@ -115,4 +117,4 @@ class MemoryStorage:
 
 def height_key(height: int) -> bytes:
     """Spell a height as a key."""
-    return height.to_bytes(8, "big")
+    return height.to_bytes(HEIGHT_BYTES, "big")

@@ -3,11 +3,14 @@
 Each voter verifies, locks and signs on its own; that they share a process saves only repeated work, never a check.
 """
 
+import msgspec
+
 from meshsec_core.consensus.guard import LastSigned, guard, time_of
 from meshsec_core.consensus.step import State
 from meshsec_core.kernel.crypto import PrivateKey, address_of
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.replica.faults import HONEST, Fault, conduct_of
+from meshsec_core.replica.storage import Storage, Table
 
 
 class Voter:
@@ -25,6 +28,12 @@ class Voter:
         self.missed: list[int] = []
         """What has been said at this height and has not reached it, by number."""
         self._faults: dict[str, tuple[Fault, int]] = {}
+
+    @classmethod
+    def of(cls, name: str, key: PrivateKey, storage: Storage) -> "Voter":
+        """Return a validator that remembers what it has signed last."""
+        raw = storage.get(Table.GUARDS, address_of(key.public_key))
+        return cls(name, key, None if raw is None else msgspec.msgpack.decode(raw, type=LastSigned))
 
     @property
     def faults(self) -> tuple[str, ...]:

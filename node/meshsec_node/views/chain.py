@@ -17,6 +17,7 @@ from meshsec_node.version import VERSION
 from meshsec_node.views.routes import Node, Reply, Request
 
 NO_BLOCK = "block/not-found"
+PRUNED_BLOCK = "block/pruned"
 NO_VALIDATORS = "validators/not-found"
 
 ENGINE = "embedded"
@@ -50,7 +51,8 @@ def status(node: Node, request: Request) -> Reply:  # noqa: ARG001
             "validators_hash": tip.validators.hash.hex(),
             "block_mode": node.block_mode,
             "engine": ENGINE,
-            "earliest_height": 1,
+            "earliest_height": replica.pruning.earliest,
+            "earliest_state": replica.state.earliest,
             "waiting": replica.waiting,
             "quiet": not (replica.has_work or replica.deciding),
             "version": VERSION,
@@ -72,7 +74,7 @@ def block(node: Node, request: Request) -> Reply:
         height = request.number("height", 0)
     found, results = node.replica.block(height), node.replica.results(height)
     if found is None or results is None:
-        raise Rejected(NO_BLOCK, height=height, latest=node.replica.height)
+        raise _missing(node, NO_BLOCK, height)
     return Reply(
         {
             "height": height,
@@ -94,12 +96,20 @@ def block(node: Node, request: Request) -> Reply:
     )
 
 
+def _missing(node: Node, code: str, height: int) -> Rejected:
+    """Return why there is nothing at a height: it is forgotten, or it was never made."""
+    earliest = node.replica.pruning.earliest
+    if 0 < height < earliest:
+        return Rejected(PRUNED_BLOCK, height=height, earliest=earliest)
+    return Rejected(code, height=height, latest=node.replica.height)
+
+
 def block_txs(node: Node, request: Request) -> Reply:
     """Show the bytes of a block's transactions, in order, for whoever wants to know what a message said."""
     height = request.number("height", 0)
     found = node.replica.block(height)
     if found is None:
-        raise Rejected(NO_BLOCK, height=height, latest=node.replica.height)
+        raise _missing(node, NO_BLOCK, height)
     return Reply({"height": height, "txs": list(found.txs)})
 
 
@@ -108,7 +118,7 @@ def commit(node: Node, request: Request) -> Reply:
     height = request.number("height", 0)
     found = node.replica.commit(height)
     if found is None:
-        raise Rejected(NO_BLOCK, height=height, latest=node.replica.height)
+        raise _missing(node, NO_BLOCK, height)
     readable = {"header": header_fields(found.header), "commit": commit_fields(found.commit)}
     return Reply({"height": height, "signed_header": readable, "proto": encode(found)})
 
@@ -118,7 +128,7 @@ def validators(node: Node, request: Request) -> Reply:
     height = request.number("height", node.replica.height)
     found = node.replica.validators_at(height)
     if found is None:
-        raise Rejected(NO_VALIDATORS, height=height, latest=node.replica.height)
+        raise _missing(node, NO_VALIDATORS, height)
     decided = _state_behind(node, height)
     rows = _members(found, None if decided is None else lent_powers(node, decided), node.replica.view())
     return Reply(

@@ -20,6 +20,10 @@ PRUNING_MARGIN = 50
 """Heights that a node may forget while a proof is being put together."""
 
 
+FADING_PART = 3
+"""The older third of the blocks that a chain keeps may be gone before a client that rests on it is refreshed the next time."""
+
+
 class Chain:
     """What is known of one chain."""
 
@@ -30,6 +34,8 @@ class Chain:
         self.height = 0
         self.time = 0
         """Header time of the tip, nanoseconds."""
+        self.earliest_height = 1
+        """The first block that the chain keeps."""
         self.earliest_state = 0
         """The lowest height whose state can still be proven."""
         self.generation = ""
@@ -64,12 +70,24 @@ class Chain:
         """A height at and below which the chain may refuse, now or soon, to prove anything; 0 if it still keeps everything."""
         return self.earliest_state + PRUNING_MARGIN if self.earliest_state > 1 else 0
 
+    @property
+    def fading(self) -> int:
+        """Heights below this one are about to be forgotten; 0 if the chain keeps every block. Rounds down."""
+        kept = self.height - self.earliest_height
+        return self.earliest_height + kept // FADING_PART if self.earliest_height > 1 else 0
+
     def proof_height(self, height: int) -> Height:
         """Spell a height of this chain as IBC does."""
         return Height(revision_of(self.chain_id), height)
 
 
-def follow(chain: Chain, start: int, apply: Callable[[BlockAnswer], None], reverted: Callable[[], None]) -> Task[None]:
+def follow(
+    chain: Chain,
+    start: int,
+    apply: Callable[[BlockAnswer], None],
+    reverted: Callable[[], None],
+    missed: Callable[..., None],
+) -> Task[None]:
     """Look at a chain at every poll and read its new blocks in order; never ends.
 
     Args:
@@ -77,6 +95,7 @@ def follow(chain: Chain, start: int, apply: Callable[[BlockAnswer], None], rever
         start: the first block to read.
         apply: takes in a block.
         reverted: is told once if the chain has gone back to an earlier state; then this task ends.
+        missed: is told `first` and `last` of the blocks that the chain has forgotten before they were read.
     """
     while True:
         yield Until(lambda: chain.poll_due, "the next poll")
@@ -89,8 +108,11 @@ def follow(chain: Chain, start: int, apply: Callable[[BlockAnswer], None], rever
             if status.height < chain.height or (chain.generation and status.generation != chain.generation):
                 reverted()
                 return
-            first = max(start, status.earliest_height)
+            chain.earliest_height = status.earliest_height
+            first, unread = max(start, status.earliest_height), chain.scanned + 1
             chain.scanned = max(chain.scanned, min(first, status.height + 1) - 1)
+            if max(start, unread) < status.earliest_height:
+                missed(first=max(start, unread), last=status.earliest_height - 1)
             chain.height, chain.time, chain.generation = status.height, status.time, status.generation
             chain.earliest_state = status.earliest_state
             chain.problem = ""

@@ -205,7 +205,8 @@ class LightClient:
         age = max(self.host.time, self.subject.time) - self.time
         if self.stale or self.ailment or not self.trusting_period:
             return False
-        return self.subject.height > self.latest and (self.wanted or age * REFRESH_PART >= self.trusting_period)
+        worn = age * REFRESH_PART >= self.trusting_period or self.latest < self.subject.fading
+        return self.subject.height > self.latest and (self.wanted or worn)
 
     @property
     def expires_at(self) -> int:

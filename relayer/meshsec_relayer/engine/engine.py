@@ -147,7 +147,8 @@ class Engine:
         start = image.cursors.get(chain.name, 1)
         if chain.name in image.generations:
             chain.height, chain.scanned, chain.generation = start - 1, start - 1, image.generations[chain.name]
-        follower = partial(follow, chain, start, partial(self._apply, chain), self._revert)
+        missed = partial(self._tell, "warning", "blocks-missed", chain=chain.name)
+        follower = partial(follow, chain, start, partial(self._apply, chain), self._revert, missed)
         start_polling(self.tasks, chain, follower)
 
     def handle(self, event: Event) -> list[Effect]:

@@ -51,6 +51,9 @@ def up(
     seed: Annotated[int | None, typer.Option(help="Seed of what a simulation of this mesh leaves to chance.")] = None,
     block_mode: Annotated[Mode, typer.Option(help="auto: when there is something to include or to prove.")] = Mode.AUTO,
     block_time: Annotated[str, typer.Option(help="Time between blocks in interval mode, such as 500ms.")] = "1s",
+    keep_blocks: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Blocks that each chain keeps, at least 1000; 0 keeps all.")
+    ] = 0,
     token: Annotated[
         str | None, typer.Option(help="Take orders from those alone who show it; other verbs show MESHSEC_TOKEN.")
     ] = None,
@@ -60,7 +63,8 @@ def up(
     """Boot a mesh: chains, relayers, gateway and the live page; Ctrl-C ends it."""
     from meshsec.cli.upping import Wish, run
 
-    return run(Wish(mesh, directory, port, host, seed, block_mode.value, block_time, token), detach=detach, json=json)
+    wish = Wish(mesh, directory, port, host, seed, block_mode.value, block_time, token, keep_blocks)
+    return run(wish, detach=detach, json=json)
 
 
 def down(directory: Dir = HERE, json: Json = False) -> None:

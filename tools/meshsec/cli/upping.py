@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from meshsec.home import Home
 
 BAD_BLOCK_TIME = "cli/bad-block-time"
+TOO_FEW_BLOCKS = "cli/too-few-blocks"
 
 FRAME_SECONDS = 0.25
 """Between two looks at the mesh."""
@@ -36,6 +37,7 @@ class Wish(msgspec.Struct, frozen=True):
     block_mode: str
     block_time: str
     token: str | None = None
+    keep_blocks: int = 0
 
 
 def run(wish: Wish, *, detach: bool, json: bool) -> int:
@@ -87,6 +89,12 @@ def _launch(wish: Wish, *, tied: bool) -> Launch:
     block_time = duration(wish.block_time)
     if not block_time:
         raise Rejected(BAD_BLOCK_TIME, found=wish.block_time[:50], expected="such as 500ms or 2s")
+    from meshsec_core.replica.pruning import KEEP
+
+    if 0 < wish.keep_blocks < KEEP.states:
+        raise Rejected(
+            TOO_FEW_BLOCKS, found=wish.keep_blocks, least=KEEP.states, reason="proofs of kept states need their headers"
+        )
     return Launch(
         dir=str(wish.directory.resolve()),
         source=wish.mesh,
@@ -95,6 +103,7 @@ def _launch(wish: Wish, *, tied: bool) -> Launch:
         host=wish.host,
         block_mode=wish.block_mode,
         block_time=block_time,
+        keep_blocks=wish.keep_blocks,
         tied=tied,
     )
 

@@ -185,6 +185,11 @@ class State:
         """Yield (path, value) as `Snapshot.scan` does; a commit during the walk does not change what it yields."""
         return self._snapshots[self.height].scan(prefix, after)
 
+    @property
+    def earliest(self) -> int:
+        """The lowest height that can be read and proven."""
+        return self.height - len(self._snapshots) + 1
+
     def keys(self) -> dict[str, int]:
         """Return how many keys every store holds, its sentinel included."""
         return {store: len(values) for store, values in self._latest.items()}

@@ -55,6 +55,7 @@ const SENTENCES = {
   "channel_close_init": ["fault", (a) => `${a.channel_id} is closed`],
   "channel_close_confirm": ["fault", (a) => `${a.channel_id} is closed`],
   "reset": ["reset", (a) => `goes back to block ${full(a.height)}: what came after it has not happened`],
+  "pruned": ["reset", (a) => `has forgotten block ${full(a.height)} and all before it`],
   "gateway/silent": ["fault", (a) => `does not answer (${a.reason})`],
   "gateway/heard": ["stake", () => "answers again"],
 };
