@@ -1,8 +1,8 @@
 """Loads a triangle for a long time and claims that memory and disk stay flat: `python -m torture.endurance --minutes 30`.
 
 Nobody is killed here; chains keep 1,000 blocks. Memory of every process and disk of every chain are sampled, and the end of the
-warm-up is compared with the end. A chain may grow with its state alone, in which every packet leaves a receipt, an acknowledgement
-and consensus states. Exit codes: 0 the claims hold, 1 one does not.
+warm-up is compared with the end. A chain may grow with its state alone: every packet leaves a receipt, an acknowledgement and
+consensus states there. Exit codes: 0 the claims hold, 1 one does not.
 """
 
 import argparse
