@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from meshsec import bench
-from meshsec.bench import aims, baseline, block, clock, figure, ibc, limits, mesh_security, scale, sim, state
+from meshsec.bench import aims, baseline, block, clock, figure, growth, ibc, limits, mesh_security, scale, sim, state
 from meshsec.bench.aims import Aim
 from meshsec.bench.baseline import Baseline
 from meshsec.bench.curves import Point, fit
@@ -43,7 +43,7 @@ def test_simulated_workloads_give_their_figures_and_finite_numbers() -> None:
         *sim.measure(tries=1, blocks=3),
         *limits.measure(tries=1, count=20, mebibytes=1, syncs=3),
         *clock.measure(tries=1, mesh="pair", processes=False),
-        *state.measure(tries=1, accounts=100, writes=10, killed=0, blocks=20),
+        *state.measure(tries=1, accounts=100, writes=10, killed=0, blocks=0),
         *ibc.measure(tries=1, packets=5, headers=5, real=0),
         *mesh_security.measure(users=5, validators=3, epoch_validators=4, stakes=3),
     ]
@@ -55,7 +55,6 @@ def test_simulated_workloads_give_their_figures_and_finite_numbers() -> None:
         "limits.fsync_per_s",
         "limits.http_per_s",
         "clock.sim_advance_21d_s",
-        "state.growth_mib",
         "state.load_s",
         "state.bytes_per_key",
         "state.write_us",
@@ -72,9 +71,14 @@ def test_simulated_workloads_give_their_figures_and_finite_numbers() -> None:
         "mesh-security.cross_stakes_per_s",
     ]
     assert all(isfinite(measured.value) for measured in found)
-    too_small_to_see = {"state.growth_mib", "state.bytes_per_key", "state.load_s"}
+    too_small_to_see = {"state.bytes_per_key", "state.load_s"}
     assert {measured.name for measured in found if measured.value <= 0} <= too_small_to_see
     assert found[0].limit is not None
+
+
+def test_what_a_process_grows_by_is_counted_from_a_block_on() -> None:
+    assert abs(growth.mib(blocks=6, warm=6)) < 1
+    assert 10 < growth.mib(blocks=6, warm=7) < 200, "all that it holds, where nothing is warm before the end"
 
 
 def test_blocks_of_a_process_are_held_against_what_limits_them() -> None:

@@ -92,9 +92,7 @@ def _launch(wish: Wish, *, tied: bool) -> Launch:
     from meshsec_core.replica.pruning import KEEP
 
     if 0 < wish.keep_blocks < KEEP.states:
-        raise Rejected(
-            TOO_FEW_BLOCKS, found=wish.keep_blocks, least=KEEP.states, reason="proofs of kept states need their headers"
-        )
+        raise Rejected(TOO_FEW_BLOCKS, found=wish.keep_blocks, least=KEEP.states, hint="0 keeps all")
     return Launch(
         dir=str(wish.directory.resolve()),
         source=wish.mesh,
