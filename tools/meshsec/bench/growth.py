@@ -19,7 +19,7 @@ SENDERS = 34
 COINS = 10**9
 
 
-def mib(blocks: int, warm: int = 2 * KEEP) -> float:
+def mib(blocks: int, warm: int = 3 * KEEP) -> float:
     """Let a chain make blocks of 102 writes; return by how many MiB its process grows from block `warm` to the last.
 
     Args:

@@ -20,7 +20,7 @@ def measure(
 ) -> Iterator[Figure]:
     """Measure a store of many accounts: `state.load_s` and `state.bytes_per_key` when its tree is built at once,
     `state.write_us`, a write's share of a block that changes many accounts, and per key `state.prove_us`, `state.verify_us`,
-    and the same of keys that are not there; `state.growth_mib` of a chain process from block 2,000 to the last of blocks of
+    and the same of keys that are not there; `state.growth_mib` of a chain process from block 3,000 to the last of blocks of
     100 writes; `state.restart_s` of a killed chain, and its processor time in `state.restart_cpu_s`.
 
     Args:
@@ -28,7 +28,7 @@ def measure(
         accounts: in the store.
         writes: per block; each touches another account.
         killed: accounts of the chain that is killed; 0 leaves it out.
-        blocks: in which memory may grow, more than 2,000; 0 leaves it out.
+        blocks: in which memory may grow, more than 3,000; 0 leaves it out.
     """
     if blocks:
         yield figure("state.growth_mib", [growth.mib(blocks)], "MiB")
