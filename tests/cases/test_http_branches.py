@@ -6,6 +6,7 @@ import httpx
 from fastapi import FastAPI
 
 from meshsec_node.runner import Runner
+from meshsec_node.settings import BlockMode
 from served import over_http, serve
 
 THREE = {"validators": ["val-0", "osmosis/val-1", "val-2"]}
@@ -162,6 +163,21 @@ def test_forged_state_is_signed_by_whoever_makes_the_branch_and_can_be_proven() 
             assert branch.replica.results(height).receipts == ()
 
     serve(act)
+
+
+def test_outside_of_development_no_order_is_taken_and_nothing_is_shown_that_only_orders_make() -> None:
+    async def act(runner: Runner, app: FastAPI) -> None:
+        runner.set_mode(BlockMode.MANUAL, None)
+        async with over_http(app) as http:
+            paths = (await http.get("/openapi.json")).json()["paths"]
+            served = [(method, path) for path, methods in paths.items() if path.startswith("/v1/dev/") for method in methods]
+            assert len(served) > 15
+            for method, path in served:
+                answer = await http.request(method, path.replace("{name}", "here"))
+                assert (path, await code(answer)) == (path, (403, "dev/forbidden"))
+        assert (runner.replica.height, runner.branches) == (0, {})
+
+    serve(act, development=False)
 
 
 def test_outside_of_development_there_are_no_branches() -> None:
