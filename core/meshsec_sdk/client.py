@@ -44,6 +44,8 @@ class Status(msgspec.Struct, frozen=True):
     generation: str
     ready: bool
     reasons: tuple[str, ...]
+    faults: tuple[str, ...]
+    """What has been broken on purpose, such as `slow: val-0, val-2`."""
 
 
 class Event(msgspec.Struct, frozen=True):

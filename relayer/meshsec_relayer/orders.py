@@ -86,7 +86,12 @@ class BadLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chain: Annotated[str, Meta(description="the chain at its other end")]
     percent: Annotated[int, Meta(ge=0, le=100, description="how many of 100 requests or answers get lost; none if left out")] = 0
     delay: Annotated[str, Meta(description="how much later requests leave, such as `2s`; not at all if left out")] = "0s"
-    seed: Annotated[int, Meta(ge=0, le=2**32, description="of what is lost; a world draws one from its own seed")] = 0
+    twice: Annotated[int, Meta(ge=0, le=100, description="how many of 100 requests are heard twice; none if left out")] = 0
+    within: Annotated[
+        str,
+        Meta(description="each request leaves up to so much later, in an order of its own, such as `2s`; in order if left out"),
+    ] = "0s"
+    seed: Annotated[int, Meta(ge=0, le=2**32, description="of what is drawn; a world draws one from its own seed")] = 0
 
 
 class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,11 +128,15 @@ def _delay(given: Later) -> Delay:
     return Delay(given.filter, nanoseconds)
 
 
+def _time(text: str) -> int:
+    found = duration(text)
+    if found is None:
+        raise Rejected(BAD_DELAY, found=text[:50], expected="such as 2s")
+    return found
+
+
 def _line(given: BadLine) -> Line:
-    nanoseconds = duration(given.delay)
-    if nanoseconds is None:
-        raise Rejected(BAD_DELAY, found=given.delay[:50], expected="such as 2s")
-    return Line(given.chain, given.percent, nanoseconds, given.seed)
+    return Line(given.chain, given.percent, _time(given.delay), given.seed, given.twice, _time(given.within))
 
 
 def _open(given: Ends) -> OpenChannel:
@@ -142,7 +151,12 @@ ORDERS: Mapping[str, Order] = {
     "clear": Order(
         "relayer", Nothing, lambda _: Clear(), "Forget what was dropped and given up; bring it up again behind what is new."
     ),
-    "line": Order("relayer", BadLine, _line, "Lose requests to a chain, or answers, or let requests leave late; `mend` ends it."),
+    "line": Order(
+        "relayer",
+        BadLine,
+        _line,
+        "Lose requests to a chain, or answers; let requests leave late, twice, or out of order; `mend` ends it.",
+    ),
     "neglect": Order("relayer", Nothing, lambda _: Neglect(), "Refresh no light client for its age; `mend` ends it."),
     "mend": Order("relayer", Nothing, lambda _: Mend(), "Undo line and neglect."),
     "update-client": Order(

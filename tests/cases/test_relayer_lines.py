@@ -58,3 +58,45 @@ def test_late_requests_leave_in_order_when_they_are_due_and_at_once_when_the_lin
     assert lines.send([], 10) == [first]
     lines.mend()
     assert lines.send([third], 11) == [second, third]
+
+
+def test_a_line_that_doubles_requests_sends_the_copy_under_a_number_that_nobody_waits_for() -> None:
+    lines = Lines()
+    lines.worsen(Line("juno", twice=100))
+    numbers = [ask.number for ask in lines.send(asks(3), 0)]
+    assert numbers == [0, -1, 1, -2, 2, -3]
+    assert [lines.hear(number, ANSWER) for number in numbers] == [ANSWER] * 6
+    lines.worsen(Line("juno", twice=30, seed=1))
+    copies = [ask for ask in lines.send(asks(1_000), 0) if ask.number < 0]
+    assert 250 < len(copies) < 350
+    assert all(copy.request == Request("juno", "/v1/status") for copy in copies)
+
+
+def test_requests_leave_within_a_time_in_an_order_of_their_own_and_each_once() -> None:
+    lines = Lines()
+    lines.worsen(Line("juno", within=100, seed=3))
+    left = [ask.number for ask in lines.send(asks(50), 0)]
+    for now in range(1, 100):
+        left += [ask.number for ask in lines.send([], now)]
+    assert left != sorted(left)
+    assert sorted(left) == list(range(50))
+    assert lines.send([], 1_000) == []
+
+
+def test_what_leaves_late_leaves_in_the_order_in_which_it_is_due() -> None:
+    lines = Lines()
+    lines.worsen(Line("juno", nanoseconds=50))
+    lines.send(asks(1), 0)
+    lines.worsen(Line("juno", nanoseconds=10))
+    assert lines.send([Ask(7, Request("juno", "/v1/status"))], 0) == []
+    assert [ask.number for ask in lines.send([], 50)] == [7, 0]
+
+
+def test_the_chains_behind_bad_lines_are_told_until_they_are_mended() -> None:
+    lines = Lines()
+    assert lines.bad == ()
+    lines.worsen(Line("juno", percent=1))
+    lines.worsen(Line("axelar", twice=1))
+    assert lines.bad == ("juno", "axelar")
+    lines.mend()
+    assert lines.bad == ()

@@ -16,7 +16,7 @@ GIVEN: dict[str, dict[str, str]] = {
     "clock-skew": {"shift": "5s"},
     "relayer-drop": {"id": "osmosis:transfer:channel-0:1000"},
     "relayer-delay": {"by": "2blocks"},
-    "relayer-line": {"chain": "juno", "percent": "20"},
+    "relayer-line": {"chain": "juno", "percent": "20", "twice": "20", "within": "100ms"},
     "relayer-forge": {"of": "osmosis"},
     "oracle-lie": {**PRICE, "price": "4"},
     "price-shock": {**PRICE, "factor": "0.5"},

@@ -232,3 +232,13 @@ def test_nothing_sticks_out_on_any_screen(page: Page, width: int, scheme: str) -
       });
     }"""
     assert page.evaluate(inside)
+
+
+def test_what_is_broken_on_purpose_stands_on_its_card_until_it_is_healed(page: Page, world: ProcessWorld) -> None:
+    world.fault("slow", "juno/val-2", delay="50ms")
+    world.fault("relayer-line", "relayer", chain="juno", twice=20)
+    expect(card(page, "juno").locator(".broken")).to_have_text("slow: val-2")
+    expect(card(page, "osmosis").locator(".broken")).to_have_count(0)
+    expect(page.locator(".relayer .broken")).to_have_text("line: juno")
+    world.heal()
+    expect(page.locator(".broken")).to_have_count(0)

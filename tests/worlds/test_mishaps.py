@@ -135,6 +135,38 @@ def test_a_relayer_comes_to_no_rest_behind_a_line_that_is_cut_or_slower_than_blo
         assert world.juno.balance("bob", VOUCHER) == 7
 
 
+def test_requests_that_are_heard_twice_and_out_of_order_double_no_packet_and_lose_none() -> None:
+    """Given lines to both chains on which every request is heard twice, and up to three blocks later in an order of its own
+    Then each transfer arrives once, and two runs of one seed are equal
+    """
+
+    def told(seed: int) -> str:
+        with SimWorld("pair", seed=seed) as world:
+            for chain in ("osmosis", "juno"):
+                world.fault("relayer-line", "relayer", chain=chain, twice=100, within="3s")
+            for amount in (1, 2, 4):
+                sends(world, amount)
+            for _ in range(300):
+                world.couriers["main"].run_once(world.now)
+                world.mine()
+            assert world.juno.balance("bob", VOUCHER) == 7
+            ends_well(world)
+            return world.digest()
+
+    assert told(1) == told(1) != told(2)
+
+
+def test_a_relayer_says_what_it_was_told_to_do_wrong_until_it_is_healed() -> None:
+    with SimWorld("pair") as world:
+        world.fault("relayer-line", "relayer", chain="juno", twice=10)
+        world.fault("relayer-stale-client", "relayer")
+        world.fault("relayer-hold", "relayer")
+        world.fault("relayer-pause", "relayer")
+        assert world.relayer("status")["main"]["faults"] == ["pause", "hold", "stale-client", "line: juno"]
+        world.heal()
+        assert world.relayer("status")["main"]["faults"] == []
+
+
 def test_requests_that_leave_late_bring_packets_late() -> None:
     """Given each request to juno leaves five blocks late
     Then a transfer is not there after five blocks, and is there without heal in the end

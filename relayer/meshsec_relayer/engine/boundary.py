@@ -209,6 +209,10 @@ class Line(msgspec.Struct, frozen=True):
     nanoseconds: int = 0
     """How much later requests leave."""
     seed: int = 0
+    twice: int = 0
+    """Of 100 requests, how many are heard a second time."""
+    within: int = 0
+    """Nanoseconds up to which each request leaves later besides, so that later ones overtake earlier ones."""
 
 
 class Neglect(msgspec.Struct, frozen=True):

@@ -112,6 +112,21 @@ class Controls:
         return client.refresh_due and (client.wanted or not self.neglects)
 
     @property
+    def faults(self) -> tuple[str, ...]:
+        """What has been broken on purpose, and where: `line: juno`."""
+        standing = {
+            "pause": self.paused,
+            "hold": self.held,
+            "delay": self.delayed,
+            "duplicate": self.duplicated,
+            "reorder": self.reordered,
+            "drop": self.dropped,
+            "stale-client": self.neglects,
+        }
+        bad = self.lines.bad
+        return tuple(kind for kind, there in standing.items() if there) + ((f"line: {', '.join(bad)}",) if bad else ())
+
+    @property
     def halted(self) -> bool:
         """Tell whether nothing may pass."""
         return self.paused and self.steps == 0

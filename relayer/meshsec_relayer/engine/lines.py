@@ -1,4 +1,5 @@
-"""Bad lines between the relayer and chains: requests that get lost, with or without having been heard, or that leave late.
+"""Bad lines between the relayer and chains: requests that get lost, with or without having been heard, or that leave late, twice,
+or in another order.
 
 What is lost is answered with the next look, as a timeout would be: by nothing, so nobody knows whether it was heard.
 """
@@ -33,23 +34,44 @@ class Lines:
         self._deaf.clear()
         self._late = [(0, ask) for _, ask in self._late]
 
+    @property
+    def bad(self) -> tuple[str, ...]:
+        """The chains to which lines are bad."""
+        return tuple(self._bad)
+
     def send(self, asks: Sequence[Ask], now: int) -> list[Ask]:
         """Return what leaves now, of new requests and of those that wait."""
         leaving = [ask for due, ask in self._late if due <= now]
         self._late = [(due, ask) for due, ask in self._late if due > now]
         for ask in asks:
             line = self._bad.get(ask.request.chain)
-            drawn = 100 if line is None else _draw(line, ask.number)
-            if line is not None and drawn < line.percent:
-                if drawn % 2:
-                    self._lost.append(ask.number)
-                    continue
-                self._deaf[ask.number] = None
-            if line is not None and line.nanoseconds:
-                self._late.append((now + line.nanoseconds, ask))
-            else:
+            if line is None:
                 leaving.append(ask)
+            elif not self._loses(line, ask.number):
+                self._leave(line, ask, now, leaving)
+                if _draw(line, ask.number, "twice/") < line.twice:
+                    self._leave(line, Ask(~ask.number, ask.request), now, leaving)
+        self._late.sort(key=lambda found: found[0])
         return leaving
+
+    def _loses(self, line: Line, number: int) -> bool:
+        """Tell whether a request is never heard; of others that get lost, note that nobody will hear the answer."""
+        drawn = _draw(line, number)
+        if drawn >= line.percent:
+            return False
+        if drawn % 2:
+            self._lost.append(number)
+            return True
+        self._deaf[number] = None
+        return False
+
+    def _leave(self, line: Line, ask: Ask, now: int, leaving: list[Ask]) -> None:
+        """Send a request, now or later; a number below 0 is of one whose answer nobody waits for."""
+        wait = line.nanoseconds + line.within * _draw(line, ask.number, "within/") // 100  # rounds down
+        if wait:
+            self._late.append((now + wait, ask))
+        else:
+            leaving.append(ask)
 
     def hear(self, number: int, reply: Reply) -> Reply:
         """Return what arrives of an answer."""
@@ -65,6 +87,6 @@ class Lines:
             answer(number, SILENCE)
 
 
-def _draw(line: Line, number: int) -> int:
-    """Return a number below 100 that the line's seed and the request's number decide."""
-    return int.from_bytes(sha256(f"{line.seed}/{line.chain}/{number}".encode())[:8]) % 100
+def _draw(line: Line, number: int, what: str = "") -> int:
+    """Return a number below 100 that the line's seed, the request's number and what is drawn decide."""
+    return int.from_bytes(sha256(f"{line.seed}/{line.chain}/{what}{number}".encode())[:8]) % 100

@@ -77,6 +77,8 @@ class StatusReport(msgspec.Struct, frozen=True):
     dropped: tuple[str, ...]
     waits_for: tuple[str, ...]
     """Chains whose next block it waits for."""
+    faults: tuple[str, ...]
+    """What has been broken on purpose, such as `pause` or `line: juno`."""
 
 
 class PacketReport(msgspec.Struct, frozen=True):
@@ -130,6 +132,7 @@ def status(engine: Engine) -> StatusReport:
         tuple(engine.controls.reordered),
         tuple(engine.controls.dropped),
         engine.waits_for(),
+        engine.controls.faults,
     )
 
 

@@ -42,6 +42,8 @@ class RelayerLook(msgspec.Struct, frozen=True):
     idle: bool = False
     paused: bool = False
     problems: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    """What has been broken on purpose."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -90,7 +92,7 @@ class Picture:
         except Rejected as refusal:
             return RelayerLook(problems=(refusal.code,))
         paths = [f"{key}: {path['problem'] or 'opening'}" for key, path in status["paths"].items() if not path["ready"]]
-        return RelayerLook(int(status["pending"]), status["idle"], status["paused"], tuple(paths))
+        return RelayerLook(int(status["pending"]), status["idle"], status["paused"], tuple(paths), tuple(status["faults"]))
 
     def __enter__(self) -> Self:
         return self
@@ -138,7 +140,8 @@ def draw(seen: Look) -> Table:
         table.add_row(name, str(chain.height), f"{chain.native:,}", f"{chain.lent:,}", state)
     for name, found in seen.relayers.items():
         doing = "paused" if found.paused else "idle" if found.idle else "working"
-        table.add_row(f"relayer {name}", "", "", "", _state(found.problems, f"{doing}, {found.pending} packets under way"))
+        state = "; ".join((_state(found.problems, f"{doing}, {found.pending} packets under way"), *found.faults))
+        table.add_row(f"relayer {name}", "", "", "", state)
     return table
 
 

@@ -136,4 +136,4 @@ def _lines(name: str, report: dict[str, Any]) -> list[str]:
         )
         open_ = "open" if found["ready"] else found["problem"] or "opening"
         told.append(f"  {path}: {open_}; {len(found['open']['channels'])} channels, {found['pending']} packets; {clients}")
-    return told + [f"  {reason}" for reason in report["reasons"]]
+    return told + [f"  {reason}" for reason in report["reasons"]] + [f"  on purpose: {fault}" for fault in report["faults"]]

@@ -95,6 +95,8 @@ class ChainNow(msgspec.Struct, frozen=True):
     virtual: dict[str, int] = {}
     """Lent power by provider chain."""
     validators: tuple[Member, ...] = ()
+    faults: tuple[str, ...] = ()
+    """What has been broken on purpose, such as `slow: val-0, val-2`."""
 
 
 class LinkNow(msgspec.Struct, frozen=True):
@@ -126,6 +128,8 @@ class RelayerNow(msgspec.Struct, frozen=True):
     """Packets under way."""
     packets: tuple[PacketReport, ...] = ()
     """The first of them."""
+    faults: tuple[str, ...] = ()
+    """What has been broken on purpose, such as `pause` or `line: juno`."""
 
 
 class Glance(msgspec.Struct, frozen=True):
@@ -197,7 +201,12 @@ class Snapshots:
             status = await chain.get("/v1/status", Status)
             if before is not None and before.now.height == status.height:
                 now = msgspec.structs.replace(
-                    before.now, up=True, ready=status.ready, reasons=status.reasons, block_mode=status.block_mode
+                    before.now,
+                    up=True,
+                    ready=status.ready,
+                    reasons=status.reasons,
+                    block_mode=status.block_mode,
+                    faults=status.faults,
                 )
                 found = _Seen(now, before.borrowing)
             else:
@@ -237,6 +246,7 @@ class Snapshots:
             power - sum(virtual.values()),
             virtual,
             tuple(rows),
+            status.faults,
         )
         return _Seen(now, borrowing)
 
@@ -297,5 +307,13 @@ async def _relayer(relayer: Upstream) -> RelayerNow:
     reasons = [f"{name}: {chain.problem}" for name, chain in report.chains.items() if chain.problem]
     reasons += [f"{name}: {path.problem or 'opening'}" for name, path in report.paths.items() if not path.ready]
     return RelayerNow(
-        report.id, True, report.ready, tuple(reasons), report.idle, report.paused, report.pending, listed.packets[:MOST_PACKETS]
+        report.id,
+        True,
+        report.ready,
+        tuple(reasons),
+        report.idle,
+        report.paused,
+        report.pending,
+        listed.packets[:MOST_PACKETS],
+        report.faults,
     )

@@ -4,6 +4,10 @@ import { full, h, paint, percent, put, short } from "./format.js";
 
 const tag = (text, kind, title) => h("span", { class: `tag is-${kind}`, text, title });
 
+/** What has been broken on purpose, as it is ordered. */
+const broken = (faults) =>
+  faults.length ? h("p", { class: "broken", "aria-label": "Broken on purpose" }, ...faults.map((fault) => tag(fault, "fault", "Broken on purpose; meshsec heal ends it"))) : null;
+
 /** A stacked bar: own power, then what others lend. */
 function bar(own, lent, whole, home, names) {
   const total = Number(whole) || 1;
@@ -61,11 +65,12 @@ export class Cards {
     this.tick(name, chain.height);
     put(parts.mode, "text", chain.block_mode || "–");
     put(parts.power, "text", full(chain.power));
-    const key = JSON.stringify([chain.reasons, chain.validators, chain.virtual, chain.native]);
+    const key = JSON.stringify([chain.reasons, chain.faults, chain.validators, chain.virtual, chain.native]);
     if (parts.key === key) return;
     parts.key = key;
     parts.body.replaceChildren(
       ...(chain.reasons.length ? [h("p", { class: "why", text: chain.reasons.join("; ") })] : []),
+      ...(chain.faults.length ? [broken(chain.faults)] : []),
       this.backing(name, chain, names),
       this.validators(name, chain, names),
     );
@@ -169,6 +174,7 @@ function oneRelayer(relayer, names) {
     { class: "relayer" },
     h("p", {}, h("b", { text: relayer.id }), h("span", { class: "pill", "data-state": kind, text: state }), h("span", { class: "quiet", text: !relayer.up ? "" : pending === 0 ? "nothing in flight" : pending === 1 ? "1 packet in flight" : `${full(relayer.pending)} packets in flight` })),
     relayer.reasons.length ? h("p", { class: "why", text: relayer.reasons.join("; ") }) : null,
+    broken(relayer.faults),
     rows.length ? h("div", { class: "scroll" }, h("table", { class: "packets", "aria-label": "Packets in flight" }, h("thead", {}, head), h("tbody", {}, ...rows))) : null,
   );
 }
