@@ -1,6 +1,21 @@
 """Vote machines under test: one driven by hand, with blocks and validators that read well."""
 
-from meshsec_core.consensus.step import Cast, Effect, Event, Phase, Proposed, Start, State, TimedOut, Timer, Voted, step
+from meshsec_core.consensus.step import (
+    Cast,
+    Effect,
+    Event,
+    NewRound,
+    Phase,
+    Propose,
+    Proposed,
+    Start,
+    State,
+    TimedOut,
+    Timer,
+    Voted,
+    opening,
+    step,
+)
 from meshsec_core.consensus.validators import ValidatorSet
 from meshsec_core.kernel.crypto import address_of
 from meshsec_core.kernel.wire.tendermint import PRECOMMIT, PREVOTE, BlockId, PartSetHeader
@@ -19,33 +34,36 @@ def validator_set(*powers: int) -> ValidatorSet:
 class Machine:
     """One validator's machine; every call returns the effects it caused."""
 
-    def __init__(self, *powers: int, me: int | None = 3, start: bool = True) -> None:
-        self.state = State(validator_set(*(powers or (1, 1, 1, 1))), me)
+    def __init__(self, *powers: int, me: int = 3, start: bool = True) -> None:
+        self.me = me
+        self.state = State(validator_set(*(powers or (1, 1, 1, 1))))
         if start:
             self.feed(Start())
 
-    def feed(self, *events: Event) -> tuple[Effect, ...]:
-        caused: tuple[Effect, ...] = ()
+    def feed(self, *events: Event) -> tuple[Effect | Propose, ...]:
+        caused: list[Effect | Propose] = []
         for event in events:
             self.state, effects = step(self.state, event)
-            caused += effects
-        return caused
+            caused += [
+                opening(effect, self.state.validators, self.me) if isinstance(effect, NewRound) else effect for effect in effects
+            ]
+        return tuple(caused)
 
-    def proposal(self, number: int, block: BlockId, pol_round: int = -1, *, valid: bool = True) -> tuple[Effect, ...]:
+    def proposal(self, number: int, block: BlockId, pol_round: int = -1, *, valid: bool = True) -> tuple[Effect | Propose, ...]:
         return self.feed(Proposed(number, block, pol_round, valid))
 
-    def prevotes(self, number: int, block: BlockId | None, *voters: int) -> tuple[Effect, ...]:
+    def prevotes(self, number: int, block: BlockId | None, *voters: int) -> tuple[Effect | Propose, ...]:
         return self.feed(*(Voted(PREVOTE, number, voter, block) for voter in voters))
 
-    def precommits(self, number: int, block: BlockId | None, *voters: int) -> tuple[Effect, ...]:
+    def precommits(self, number: int, block: BlockId | None, *voters: int) -> tuple[Effect | Propose, ...]:
         return self.feed(*(Voted(PRECOMMIT, number, voter, block) for voter in voters))
 
-    def timeout(self, timer: Timer, number: int) -> tuple[Effect, ...]:
+    def timeout(self, timer: Timer, number: int) -> tuple[Effect | Propose, ...]:
         return self.feed(TimedOut(timer, number))
 
-    def go_to_round(self, number: int) -> tuple[Effect, ...]:
+    def go_to_round(self, number: int) -> tuple[Effect | Propose, ...]:
         """Fail the current round: nobody else precommits anything, and patience ends."""
-        effects: tuple[Effect, ...] = ()
+        effects: tuple[Effect | Propose, ...] = ()
         while self.state.round < number:
             effects = self.timeout(Timer.PRECOMMIT, self.state.round)
         return effects

@@ -14,13 +14,16 @@ from meshsec_core.consensus.step import (
     Conflict,
     Decide,
     Event,
+    NewRound,
     Propose,
     Proposed,
+    Reminded,
     Schedule,
     Start,
     State,
     TimedOut,
     Voted,
+    opening,
     step,
 )
 from meshsec_core.consensus.votes import Choice, is_quorum
@@ -48,7 +51,7 @@ class Network:
         self.validators = validator_set(*powers)
         self.liars = liars
         self.honest = [index for index in range(len(powers)) if index not in liars]
-        self.machines = {index: State(self.validators, index) for index in self.honest}
+        self.machines = {index: State(self.validators) for index in self.honest}
         self.said: list[Event] = []
         self.pending: dict[int, list[Event]] = {index: [] for index in self.honest}
         self.timers: dict[int, list[TimedOut]] = {index: [] for index in self.honest}
@@ -68,7 +71,7 @@ class Network:
     def feed(self, index: int, event: Event) -> None:
         self.machines[index], effects = step(self.machines[index], event)
         for effect in effects:
-            match effect:
+            match opening(effect, self.validators, index) if isinstance(effect, NewRound) else effect:
                 case Cast(kind, number, block):
                     if self.signs(index, number, STEPS[kind], spelled(kind, number, block)):
                         self.say(Voted(kind, number, index, block))
@@ -102,11 +105,15 @@ class Network:
         return [place for place, blocks in cast.items() if len(blocks) > 1]
 
     def crash(self, index: int) -> None:
-        """Take everything from a machine but its guard; it hears what it signed, and some of what was said, once more."""
-        self.machines[index] = State(self.validators, index)
+        """Take everything from a machine but its guard; it is told what it signed, and hears some of what was said once more."""
+        self.machines[index] = State(self.validators)
         self.timers[index] = []
         self.pending[index] = [event for event in self.said if self.random.random() < 0.8]
-        own = [event for event in self.said if isinstance(event, Voted) and event.index == index]
+        own: list[Event] = []
+        for event in self.said:
+            if isinstance(event, Voted) and event.index == index:
+                own += [Reminded(event.round, event.block)] if event.kind == PRECOMMIT and event.block is not None else []
+                own.append(event)
         for event in self.random.choice(([Start(), *own], [*own, Start()])):
             self.feed(index, event)
 

@@ -165,15 +165,6 @@ def test_a_conflict_and_the_decision_it_completes_are_both_reported() -> None:
     assert machine.precommits(0, A, 2) == (Conflict(PRECOMMIT, 0, 2, B, A), Decide(0, A))
 
 
-def test_an_observer_follows_without_a_word() -> None:
-    machine = Machine(me=None)
-
-    assert machine.proposal(0, A) == ()
-    assert machine.prevotes(0, A, 0, 1, 2) == ()
-    assert (machine.state.round, machine.state.phase) == (0, Phase.PRECOMMIT)
-    assert machine.precommits(0, A, 0, 1, 2) == (Decide(0, A),)
-
-
 def test_a_lone_validator_decides_by_itself() -> None:
     machine = Machine(7, me=0)
 

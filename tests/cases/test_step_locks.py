@@ -1,7 +1,7 @@
 """Locks and valid values (L22 to L43): what makes two decisions impossible, and a decision possible after a failed round."""
 
 from machines import NIL, A, B, Machine, precommit, prevote
-from meshsec_core.consensus.step import Phase, Propose, Schedule, Timer
+from meshsec_core.consensus.step import Phase, Propose, Reminded, Schedule, Timer
 
 
 def test_a_polka_for_a_valid_block_locks_it_and_is_answered_with_a_precommit() -> None:
@@ -188,32 +188,30 @@ def test_of_two_polkas_in_a_round_the_first_one_counts() -> None:
 
 
 def test_a_machine_that_starts_again_holds_the_lock_that_its_own_precommits_speak_of() -> None:
-    """Given all that is left is a guard and the machine's own votes of rounds 0 and 1, which it hears in any order
+    """Given all that is left is a guard and what the validator precommitted in rounds 0 and 1, told in any order
     Then it is locked on the later block, proposes that one again, and does not vote for another without a later polka
     """
     machine = Machine(me=2)
 
-    assert machine.precommits(1, B, 2) == ()
-    assert machine.precommits(0, A, 2) == ()
+    assert machine.feed(Reminded(1, B), Reminded(0, A)) == ()
     state = machine.state
     assert (state.locked_round, state.locked_block, state.valid_round, state.valid_block) == (1, B, 1, B)
-    machine.go_to_round(2)
+    assert machine.go_to_round(2) == (Propose(2, B, 1),)
     assert machine.proposal(2, A, pol_round=-1) == (prevote(2, NIL),)
 
 
 def test_of_two_own_precommits_in_a_round_the_first_one_is_held() -> None:
     machine = Machine(me=2)
-    machine.precommits(1, A, 2)
-    machine.precommits(1, B, 2)
+    machine.feed(Reminded(1, A), Reminded(1, B))
 
     state = machine.state
     assert (state.locked_round, state.locked_block, state.valid_round, state.valid_block) == (1, A, 1, A)
 
 
-def test_what_others_precommit_locks_nobody() -> None:
+def test_precommits_that_are_heard_lock_nobody() -> None:
     machine = Machine(me=2)
-    machine.precommits(0, A, 0, 1)
-    machine.precommits(0, NIL, 2)
+    machine.precommits(0, A, 0, 2)
+    machine.precommits(0, NIL, 1)
 
     assert (machine.state.locked_round, machine.state.valid_round) == (-1, -1)
 
@@ -228,5 +226,5 @@ def test_a_valid_block_of_a_later_round_survives_the_replay_of_an_earlier_precom
     machine.prevotes(1, B, 0, 1, 2)
     assert (machine.state.locked_round, machine.state.valid_round) == (0, 1)
 
-    machine.precommits(0, A, 3)
+    machine.feed(Reminded(0, A))
     assert (machine.state.locked_block, machine.state.valid_block) == (A, B)

@@ -14,6 +14,7 @@ from meshsec_core.kernel.wire.tendermint import FLAG_COMMIT, PRECOMMIT, Vote
 from meshsec_core.modules.bank import Send
 from meshsec_core.replica.events import Deliver
 from meshsec_core.replica.faults import FAULTS
+from meshsec_core.replica.height import Height
 from meshsec_core.replica.history import read_log
 from meshsec_core.replica.storage import Table, Write
 from meshsec_sdk.mesh_file import MeshSpec, ValidatorSpec, topology
@@ -163,3 +164,9 @@ def test_less_than_a_third_of_any_faults_makes_no_fork_and_stops_no_block(seed: 
 
 def test_the_same_adversary_leaves_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert suffer(11, 20, monkeypatch) == suffer(11, 20, monkeypatch) != suffer(12, 20, monkeypatch)
+
+
+def test_voters_who_share_no_step_leave_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared, hear = suffer(3, 20, monkeypatch), Height._hear
+    monkeypatch.setattr(Height, "_hear", lambda height, voter, numbers, _: hear(height, voter, numbers, {}))
+    assert suffer(3, 20, monkeypatch) == shared

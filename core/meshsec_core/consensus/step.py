@@ -2,11 +2,11 @@
 
 The host signs, verifies, executes, delivers and keeps time: it feeds events in and carries effects out. Every event has been
 checked before it comes here (signature, membership, the proposer's right to propose). Own votes count when the host delivers them
-back.
+back. The machine does not know whose it is, so validators that have heard the same are in the same state.
 
 Laws: a validator prevotes and precommits at most once per round; once locked it prevotes another block only on proof of a later
 polka (L28); it never unlocks on a quorum of nil; it decides only a block it knows to be valid, on a quorum of precommits of one
-round. A machine that starts again and hears what it signed holds the lock that its precommits speak of.
+round. A machine that starts again and is reminded of what it signed holds the lock that its precommits speak of.
 
 Three liberties that keep the proof: a known block serves the rules of every round, whichever round's proposal brought it (a polka
 implies that an honest validator saw the proposal); only votes count towards skipping to a later round; proposals whose
@@ -15,7 +15,7 @@ proof-of-lock round is not before their own round are ignored.
 Source: arXiv:1807.04938, Algorithm 1 (L = its line numbers).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum, StrEnum
 
 import msgspec
@@ -75,7 +75,22 @@ class TimedOut(msgspec.Struct, frozen=True, gc=False):
     round: int
 
 
-Event = Start | Proposed | Voted | TimedOut
+class Reminded(msgspec.Struct, frozen=True, gc=False):
+    """The validator has precommitted a block, which a machine that has started again does not know."""
+
+    round: int
+    block: BlockId
+
+
+Event = Start | Proposed | Voted | TimedOut | Reminded
+
+
+class NewRound(msgspec.Struct, frozen=True, gc=False):
+    """A round begins: what a validator does then depends on whose turn it is (`opening`)."""
+
+    round: int
+    valid_block: Choice
+    valid_round: int
 
 
 class Propose(msgspec.Struct, frozen=True, gc=False):
@@ -118,7 +133,7 @@ class Decide(msgspec.Struct, frozen=True, gc=False):
     block: BlockId
 
 
-Effect = Propose | Cast | Schedule | Conflict | Decide
+Effect = NewRound | Cast | Schedule | Conflict | Decide
 
 
 class Ballot(msgspec.Struct, frozen=True, gc=False):
@@ -136,13 +151,11 @@ class Ballot(msgspec.Struct, frozen=True, gc=False):
     """L36 has fired."""
 
 
-class State(msgspec.Struct, frozen=True, gc=False):
-    """Everything the machine knows. Rounds are -1 where there is none."""
+class State(msgspec.Struct, frozen=True, gc=False, eq=False):
+    """Everything the machine knows. Rounds are -1 where there is none. Two states are the same only if they are one object."""
 
     validators: ValidatorSet
     """The set of the height, at round 0."""
-    me: int | None
-    """Own position in the set; an observer (None) follows and decides but neither votes nor proposes."""
     phase: Phase = Phase.PROPOSE
     round: int = -1
     locked_round: int = -1
@@ -173,6 +186,30 @@ def step(state: State, event: Event) -> Transition:
             return _timed_out(state, event)
         case Start():
             return _start(state)
+        case Reminded():
+            return _remember(state, event.round, event.block), ()
+
+
+def step_all(state: State, events: Iterable[Event]) -> Transition:
+    """Apply events one after another; return the last state and all effects."""
+    caused: list[Effect] = []
+    for event in events:
+        state, effects = step(state, event)
+        caused += effects
+    return state, tuple(caused)
+
+
+def opening(begun: NewRound, validators: ValidatorSet, index: int) -> Propose | Schedule:
+    """Return what a validator does as a round begins.
+
+    Args:
+        begun: the round.
+        validators: the set of the height, at round 0.
+        index: its position there.
+    """
+    if validators.at_round(begun.round).proposer_index == index:
+        return Propose(begun.round, begun.valid_block, begun.valid_round)  # L14
+    return Schedule(Timer.PROPOSE, begun.round)  # L21
 
 
 def _start(state: State) -> Transition:
@@ -199,11 +236,8 @@ def _voted(state: State, event: Voted) -> Transition:
         effects = (Conflict(event.kind, number, index, tally.votes[index], block),)
     ballot = _change(ballot, prevotes=tally) if is_prevote else _change(ballot, precommits=tally)
     state = _change(state, ballots={**state.ballots, number: ballot})
-    if not is_prevote and block is not None:
-        if index == state.me:
-            state = _remember(state, number, block)
-        if _decides(state, ballot, block):  # L49
-            return _decide(state, number, block, effects)
+    if not is_prevote and block is not None and _decides(state, ballot, block):  # L49
+        return _decide(state, number, block, effects)
     if state.round < 0:
         return state, effects
     if number > state.round:
@@ -215,7 +249,7 @@ def _voted(state: State, event: Voted) -> Transition:
 
 
 def _remember(state: State, number: int, block: BlockId) -> State:
-    """Hold what an own precommit says (L38 to L43): news only for a machine that has started again and hears what it signed."""
+    """Hold what an own precommit says (L38 to L43)."""
     if number > state.locked_round:
         state = _change(state, locked_round=number, locked_block=block)
     if number > state.valid_round:
@@ -256,12 +290,7 @@ def _timed_out(state: State, event: TimedOut) -> Transition:
 
 def _start_round(state: State, number: int, effects: tuple[Effect, ...] = ()) -> Transition:
     state = _change(state, round=number, phase=Phase.PROPOSE)  # L11
-    opening: Effect
-    if state.validators.at_round(number).proposer_index == state.me:
-        opening = Propose(number, state.valid_block, state.valid_round)  # L14
-    else:
-        opening = Schedule(Timer.PROPOSE, number)  # L21
-    return _advance(state, (*effects, opening))
+    return _advance(state, (*effects, NewRound(number, state.valid_block, state.valid_round)))
 
 
 def _advance(state: State, effects: tuple[Effect, ...]) -> Transition:
@@ -305,9 +334,7 @@ def _count_prevotes(state: State, ballot: Ballot, effects: tuple[Effect, ...]) -
 
 def _cast(state: State, kind: int, choice: Choice, effects: tuple[Effect, ...]) -> Transition:
     phase = Phase.PREVOTE if kind == PREVOTE else Phase.PRECOMMIT
-    if state.me is not None:
-        effects = (*effects, Cast(kind, state.round, choice))
-    return _change(state, phase=phase), effects
+    return _change(state, phase=phase), (*effects, Cast(kind, state.round, choice))
 
 
 def _decide(state: State, number: int, block: BlockId, effects: tuple[Effect, ...]) -> Transition:

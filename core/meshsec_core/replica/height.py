@@ -1,4 +1,8 @@
-"""One height in progress: proposals and votes of all validators hosted here, wave by wave, until a block is decided."""
+"""One height in progress: proposals and votes of all validators hosted here, wave by wave, until a block is decided.
+
+Validators that were in one state and hear the same are in one state again, so that is computed once for all of them: a height
+without trouble counts each vote once, however many hear it. Whom a fault lets hear something else has a state of its own.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -7,7 +11,25 @@ from msgspec.structs import replace
 
 from meshsec_core.consensus.commits import make_commit
 from meshsec_core.consensus.guard import STEP_PRECOMMIT, STEP_PREVOTE, STEP_PROPOSE
-from meshsec_core.consensus.step import Cast, Decide, Propose, Proposed, Schedule, Start, State, TimedOut, Voted, step
+from meshsec_core.consensus.step import (
+    Cast,
+    Conflict,
+    Decide,
+    NewRound,
+    Propose,
+    Proposed,
+    Reminded,
+    Schedule,
+    Start,
+    State,
+    TimedOut,
+    Transition,
+    Voted,
+    opening,
+    step,
+    step_all,
+)
+from meshsec_core.consensus.step import Effect as StepEffect
 from meshsec_core.consensus.step import Event as StepEvent
 from meshsec_core.consensus.step import Timer as TimerKind
 from meshsec_core.consensus.timeouts import LOCAL
@@ -40,6 +62,10 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     """If it is one."""
 
 
+Steps = dict[tuple[State, tuple[int, ...]], Transition]
+"""What follows from a state and what is heard in it, by number."""
+
+
 class Height:
     """Votes and blocks of one height. The replica feeds it and makes its wave durable before handing it back."""
 
@@ -58,6 +84,7 @@ class Height:
         self._by_address = {voter.address: voter for voter in voters}
         for voter in voters:
             voter.state, voter.missed = None, []
+        self._started = step(State(tip.validators), Start())
         self._build = build
         self._accepts = accepts
         self._verify = verify
@@ -88,10 +115,12 @@ class Height:
         """Let a voter of this height take part: it starts, and hears what has been said."""
         if voter.address not in self._by_address:
             return
-        voter.state = State(self.tip.validators, self.tip.validators.index_of(voter.address))
         voter.missed = list(range(len(self._said)))
-        self._feed(voter, Start())
-        self.spread()
+        self._go(voter, self._started)
+        for said in self._said:
+            self._remind(voter, said)
+        if self._said:
+            self.spread()
 
     def deliver(self, wave: Deliver) -> None:
         """Verify each message once and tell every voter that it reaches; what does not verify is dropped."""
@@ -124,6 +153,8 @@ class Height:
 
     def spread(self) -> None:
         """Tell every voter that is up what reaches it and what it has not heard, in the order in which it was said."""
+        known: Steps = {}
+        repeated = {voter.address for voter in self._voters if voter.conduct.repeats}
         for voter in self._voters:
             if voter.state is None or not voter.conduct.up or not voter.missed:
                 continue
@@ -131,10 +162,10 @@ class Height:
             if self._held or self._lost or not self._network.whole:
                 voter.missed = [number for number in heard if not self._reaches(number, voter)]
                 heard = [number for number in heard if self._reaches(number, voter)]
-            for number in self._as_heard(voter, heard):
-                self._feed(voter, self._said[number].event)
-                if self._repeats(number):
-                    self._feed(voter, self._said[number].event)
+            heard = self._as_heard(voter, heard)
+            if repeated:
+                heard = [again for number in heard for again in [number] * (1 + (self._said[number].speaker in repeated))]
+            self._hear(voter, tuple(heard), known)
 
     # outputs
 
@@ -180,6 +211,7 @@ class Height:
         speaker = self._by_address.get(said.speaker)
         if speaker is None:
             return
+        self._remind(speaker, said)
         way = speaker.conduct.lateness
         if speaker.conduct.jitter:
             way += self._draw(speaker, number) % speaker.conduct.jitter
@@ -202,10 +234,6 @@ class Height:
         """Tell whether a lossy network keeps something from somebody at first."""
         speaker = self._by_address[self._said[number].speaker]
         return self._draw(speaker, number, hearer.address) % 100 < speaker.conduct.loses
-
-    def _repeats(self, number: int) -> bool:
-        speaker = self._by_address.get(self._said[number].speaker)
-        return speaker is not None and speaker.conduct.repeats
 
     def _draw(self, speaker: Voter, number: int, hearer: bytes = b"") -> int:
         """Return a number that only the seed of the speaker's fault, and what is asked, decide."""
@@ -251,25 +279,61 @@ class Height:
             verdict = self._verdicts[identity] = self._accepts(self.blocks[identity])
         return Proposed(proposal.round, identity, proposal.pol_round, verdict)
 
-    def _feed(self, voter: Voter, event: StepEvent) -> None:
+    def _remind(self, voter: Voter, said: Said) -> None:
+        """Let a voter that has started again hold what it has precommitted, before it hears anything else of that time."""
+        event = said.event
+        if not isinstance(event, Voted) or event.kind != PRECOMMIT or event.block is None or voter.address != said.speaker:
+            return
+        if voter.state is not None and event.round > voter.state.locked_round:
+            self._feed(voter, Reminded(event.round, event.block))
+
+    def _hear(self, voter: Voter, numbers: tuple[int, ...], known: Steps) -> None:
+        """Let a voter hear things one after another."""
         if voter.state is None:
             return
-        voter.state, effects = step(voter.state, event)
         if voter.conduct.forgets:
-            voter.state = replace(voter.state, locked_round=-1, locked_block=None, valid_round=-1, valid_block=None)
+            for number in numbers:
+                self._feed(voter, self._said[number].event)
+            return
+        heard = (voter.state, numbers)
+        if heard not in known:
+            known[heard] = step_all(voter.state, [self._said[number].event for number in numbers])
+        self._go(voter, known[heard])
+
+    def _feed(self, voter: Voter, event: StepEvent) -> None:
+        if voter.state is not None:
+            self._go(voter, step(voter.state, event))
+
+    def _go(self, voter: Voter, transition: Transition) -> None:
+        """Put a voter into a state, and do what it asks for on the way there."""
+        state, effects = transition
+        if voter.conduct.forgets:
+            state = replace(state, locked_round=-1, locked_block=None, valid_round=-1, valid_block=None)
+        voter.state = state
         for effect in effects:
-            match effect:
-                case Cast():
-                    self._cast(voter, effect)
-                case Schedule():
-                    timer = Timer(voter.address, self.number, effect.round, effect.timer)
-                    self._timers.append(SetTimer(timer, LOCAL.of(effect.timer, effect.round)))
-                case Propose():
-                    self._propose(voter, effect)
-                case Decide():
-                    self._decide(voter, effect)
-                case _:
-                    pass  # conflicts are found where votes are counted, once for all voters
+            self._carry_out(voter, effect)
+
+    def _carry_out(self, voter: Voter, effect: StepEffect | Propose) -> None:
+        match effect:
+            case NewRound():
+                self._carry_out(voter, opening(effect, self.tip.validators, self._index(voter)))
+            case Propose():
+                self._propose(voter, effect)
+            case Cast():
+                self._cast(voter, effect)
+            case Schedule():
+                timer = Timer(voter.address, self.number, effect.round, effect.timer)
+                self._timers.append(SetTimer(timer, LOCAL.of(effect.timer, effect.round)))
+            case Decide():
+                self._decide(voter, effect)
+            case Conflict():
+                pass  # conflicts are found where votes are counted, once for all voters
+
+    def _index(self, voter: Voter) -> int:
+        index = self.tip.validators.index_of(voter.address)
+        if index is None:
+            raise InvariantViolated("a voter outside the set takes part")
+        return index
 
     def _decide(self, voter: Voter, decision: Decide) -> None:
         if self.decision is None:
@@ -322,10 +386,8 @@ class Height:
     def _vote(self, voter: Voter, wish: Cast, choice: Choice) -> Vote:
         known = self.blocks.get(choice) if choice is not None else None
         time = self._time_after(voter, self.tip.time if known is None else known.header.time)
-        index = self.tip.validators.index_of(voter.address)
-        if index is None:
-            raise InvariantViolated("a voter outside the set voted")
-        return Vote(wish.kind, self.number, wish.round, NO_BLOCK if choice is None else choice, time, voter.address, index)
+        block = NO_BLOCK if choice is None else choice
+        return Vote(wish.kind, self.number, wish.round, block, time, voter.address, self._index(voter))
 
     def _sign_bytes(self, vote: Vote) -> bytes:
         return vote_sign_bytes(self.tip.chain_id, vote.kind, vote.height, vote.round, choice_of(vote.block_id), vote.time)
