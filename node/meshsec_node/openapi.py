@@ -3,15 +3,14 @@
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from meshsec_node.orders import ORDERS
 from meshsec_node.version import VERSION
 from meshsec_node.views.routes import Route
 from meshsec_node.views.table import ROUTES
-from meshsec_sdk import schemas
 from meshsec_sdk.documents import in_path, spell, whole
+from meshsec_sdk.schemas.table import SHAPES
 
 _REF = "#/components/schemas/{model}"
 
@@ -28,12 +27,7 @@ _PATTERNS: dict[str, dict[str, Any]] = {
 @cache
 def document(title: str) -> dict[str, Any]:
     """Return the document of one chain."""
-    shapes = {
-        name: kind
-        for name, kind in vars(schemas).items()
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not BaseModel
-    }
-    _, definitions = models_json_schema([(kind, "serialization") for kind in shapes.values()], ref_template=_REF)
+    _, definitions = models_json_schema([(kind, "serialization") for kind in SHAPES.values()], ref_template=_REF)
     operations = [(route.method, _plain(route.path), _of_route(route)) for route in ROUTES]
     operations += [(method, path, _about(order.__doc__, path, takes, "")) for (method, path), (order, takes) in ORDERS.items()]
     return whole(title, VERSION, operations, definitions["$defs"])

@@ -17,7 +17,8 @@ from meshsec_node.runner import Runner
 from meshsec_node.settings import BlockMode
 from meshsec_node.views import LocalTransport
 from meshsec_node.views.table import ROUTES
-from meshsec_sdk import names, schemas
+from meshsec_sdk import names
+from meshsec_sdk.schemas.table import SHAPES
 from served import over_http, serve
 
 ALICE = names.address("alice", names.chain_name("osmosis"))
@@ -109,12 +110,12 @@ def test_answers_have_the_published_shapes() -> None:
             for route in ROUTES:
                 if route.method == "GET" and route.answer:
                     answer = await http.get(path_of.get(route.path, route.path))
-                    getattr(schemas, route.answer).model_validate(answer.json())
-            schemas.Simulated.model_validate((await http.post("/v1/simulate", json=SEND)).json())
-            schemas.BatchAccepted.model_validate((await http.post("/v1/txs/batch", json={"txs": [{}]})).json())
+                    SHAPES[route.answer].model_validate(answer.json())
+            SHAPES["Simulated"].model_validate((await http.post("/v1/simulate", json=SEND)).json())
+            SHAPES["BatchAccepted"].model_validate((await http.post("/v1/txs/batch", json={"txs": [{}]})).json())
             wanted = {"paths": ["bank/_"], "prove": True}
-            schemas.StateValues.model_validate((await http.post("/v1/state", json=wanted)).json())
-            schemas.Problem.model_validate((await http.get("/nothing")).json())
+            SHAPES["StateValues"].model_validate((await http.post("/v1/state", json=wanted)).json())
+            SHAPES["Problem"].model_validate((await http.get("/nothing")).json())
 
     serve(act)
 

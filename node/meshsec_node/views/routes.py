@@ -139,7 +139,7 @@ class Route(msgspec.Struct, frozen=True):
     query: Mapping[str, str] = {}
     """Known query parameters and what they mean; others are refused, unless `*` stands for any."""
     answer: str = ""
-    """Name of the schema of the answer in `meshsec_sdk.schemas`; empty if free."""
+    """Name of the schema of the answer in `meshsec_sdk.schemas.table`; empty if free."""
     takes: str = ""
     """Name of the schema of the body; empty if there is none."""
     development: bool = False
