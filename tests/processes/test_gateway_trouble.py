@@ -16,7 +16,7 @@ from meshsec.gateway.clock import CLIENTS_WOULD_EXPIRE, Advance, MeshClock
 from meshsec.gateway.events import Happening, Merge
 from meshsec.gateway.gateway import Gateway
 from meshsec.gateway.settings import GatewaySettings
-from meshsec.world.base import STEP
+from meshsec.world.jumps import LONGEST
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
@@ -292,8 +292,8 @@ def test_the_clock_stops_before_the_step_that_would_let_a_client_expire() -> Non
     with pytest.raises(Rejected) as refused:
         asyncio.run(moved.advance(Advance("21d")))
     assert refused.value.code == CLIENTS_WOULD_EXPIRE
-    assert refused.value.facts["advanced"] == STEP
-    assert {name: chain.offsets[-1] for name, chain in chains.items()} == {"osmosis": STEP, "juno": STEP}
+    assert refused.value.facts["advanced"] == LONGEST
+    assert {name: chain.offsets[-1] for name, chain in chains.items()} == {"osmosis": LONGEST, "juno": LONGEST}
 
 
 def test_who_does_not_care_for_clients_gets_one_jump() -> None:

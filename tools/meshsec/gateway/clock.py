@@ -1,7 +1,7 @@
-"""The mesh-wide clock: all chains move together, in steps that keep light clients alive.
+"""The mesh-wide clock: all chains move together, in jumps that keep light clients alive.
 
-A header's time lags one block behind the clock, so every chain makes two blocks after each step; then the relayers refresh their
-clients before the next one. A step is half of the trusting period (14 days by default), so no client expires on the way.
+A header's time lags one block behind the clock, so every chain makes two blocks after each jump; then the relayers refresh their
+clients before the next one. A jump is half of the trusting period (14 days by default), so no client expires on the way.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import msgspec
 
 from meshsec.gateway.upstream import PATIENCE_SECONDS, Upstream
 from meshsec.rest import ChainStatus
-from meshsec.world.base import STEP
+from meshsec.world.jumps import LONGEST, jumps
 from meshsec_core.kernel.errors import Rejected
 from meshsec_relayer.engine.reports import StatusReport
 from meshsec_sdk.problems import BAD_PARAMETER
@@ -19,7 +19,7 @@ from meshsec_sdk.quantities import duration
 
 CLIENTS_WOULD_EXPIRE = "clock/clients-would-expire"
 
-MOST_STEPS = 2_000
+MOST_JUMPS = 2_000
 LOOK_SECONDS = 0.03
 """Between two looks at a relayer that is busy."""
 QUIET_SECONDS = 20.0
@@ -34,9 +34,9 @@ class Advance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     advance: str
     """A duration such as `21d`, nanoseconds, or blocks such as `5blocks`."""
     relay: bool = True
-    """Let the relayers finish what is in flight before the first step."""
+    """Let the relayers finish what is in flight before the first jump."""
     keep_alive: bool = True
-    """Cut the way into steps and let the relayers refresh their clients after each; else it is one jump."""
+    """Cut the way into jumps and let the relayers refresh their clients after each; else it is one jump."""
 
 
 class ChainClock(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ class Reading(msgspec.Struct, frozen=True):
     """The mesh's clock."""
 
     offset: int
-    """Of the chain that is furthest ahead; the others follow with the next step."""
+    """Of the chain that is furthest ahead; the others follow with the next jump."""
     now: int
     chains: dict[str, ChainClock]
     warnings: tuple[str, ...] = ()
@@ -103,11 +103,10 @@ class MeshClock:
             if asked.relay:
                 await self._quiet(warnings)
             moved = 0
-            while moved < nanoseconds:
-                step = min(STEP, nanoseconds - moved) if asked.keep_alive else nanoseconds
+            for jump in jumps(nanoseconds, keep_alive=asked.keep_alive):
                 if asked.keep_alive:
-                    await self._check_clients(step, moved)
-                moved += step
+                    await self._check_clients(jump, moved)
+                moved += jump
                 await self._move(start.offset + moved, warnings)
                 if asked.keep_alive:
                     await self._quiet(warnings)
@@ -160,8 +159,8 @@ class MeshClock:
             if statuses[name].block_mode == "manual":
                 await self._chains[name].post("/v1/dev/mine", {"blocks": 1}, Mined, PATIENCE_SECONDS)
 
-    async def _check_clients(self, step: int, moved: int) -> None:
-        """Refuse a step that would let a client expire.
+    async def _check_clients(self, jump: int, moved: int) -> None:
+        """Refuse a jump that would let a client expire.
 
         Raises:
             Rejected: `clock/clients-would-expire`.
@@ -173,7 +172,7 @@ class MeshClock:
             for path in report.paths.values():
                 for host, client in path.clients.items():
                     now = report.chains[host].time
-                    if path.ready and now < client.expires_at <= now + step:
+                    if path.ready and now < client.expires_at <= now + jump:
                         raise Rejected(
                             CLIENTS_WOULD_EXPIRE,
                             chain=host,
@@ -208,6 +207,6 @@ def _amount(text: str) -> tuple[int, int]:
     if blocks != text and blocks.isdecimal() and len(blocks) < 5:
         return int(blocks), 0
     found = int(text) if text.isdecimal() and len(text) < 20 else duration(text)
-    if found is None or found > MOST_STEPS * STEP:
+    if found is None or found > MOST_JUMPS * LONGEST:
         raise Rejected(BAD_PARAMETER, name="advance", found=text[:50], expected="such as 90s, 12h, 21d (up to 10000d) or 5blocks")
     return 0, found

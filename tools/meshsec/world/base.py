@@ -15,7 +15,6 @@ from meshsec.world.chance import Streams
 from meshsec.world.mishaps import MISHAPS, strike
 from meshsec.world.ways import denom_of
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import SECOND
 from meshsec_core.replica.faults import parameters as takes
 from meshsec_core.runtime.law import Law
 from meshsec_sdk.errors import TxRejected
@@ -32,12 +31,6 @@ UNDOING = ("release", "mend", "clear", "resume")
 
 SEED = "seed"
 """What faults call the parameter that decides what they leave to chance."""
-
-STEP = 7 * 86_400 * SECOND
-"""Longest jump of the clock between two client updates, nanoseconds: half of the default trusting period of 14 days.
-
-Relayers refresh clients when a third has passed, so that a sixth is left over at the end of a jump.
-"""
 
 
 class Named(Protocol):

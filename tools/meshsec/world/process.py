@@ -22,9 +22,10 @@ from meshsec.gateway.rewind import Listed, Reverted
 from meshsec.home import Home
 from meshsec.launch import Launch, begin
 from meshsec.rest import LOOK_SECONDS, PATIENCE_SECONDS, Mesh, await_ready
-from meshsec.world.base import STEP, STUCK, Named, World
+from meshsec.world.base import STUCK, Named, World
 from meshsec.world.chain import FORK, Chain, Transport, accepted
 from meshsec.world.chance import States
+from meshsec.world.jumps import jumps
 from meshsec.world.laws import check_laws
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
@@ -235,17 +236,16 @@ class ProcessWorld(World):
         return {**self._lines, **{name: self._branch_lines[name] for name in self.branches}}
 
     def advance_by(self, nanoseconds: int, *, keep_alive: bool = True) -> None:
-        """Move the clock of all chains in steps; before and after each the relayers that are there work until all is quiet."""
+        """Move the clock of all chains in jumps; before and after each, relayers that are there work until all is quiet."""
         clocks = [int(chain.get("/v1/dev/clock")["offset"]) for chain in self.chains.values()]
-        start, moved = max(clocks), 0
-        if not keep_alive:
-            self._order_chains("/v1/dev/clock", {"offset": start + nanoseconds})
-            return
-        self.relay()
-        while moved < nanoseconds:
-            moved += min(STEP, nanoseconds - moved)
-            self._order_chains("/v1/dev/clock", {"offset": start + moved})
+        offset = max(clocks)
+        if keep_alive:
             self.relay()
+        for jump in jumps(nanoseconds, keep_alive=keep_alive):
+            offset += jump
+            self._order_chains("/v1/dev/clock", {"offset": offset})
+            if keep_alive:
+                self.relay()
 
     # relayers
 

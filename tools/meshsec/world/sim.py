@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from meshsec.relays import relayer_config
-from meshsec.world.base import STEP, STUCK, Named, World
+from meshsec.world.base import STUCK, Named, World
 from meshsec.world.chain import FORK, Chain, Transport
 from meshsec.world.chance import States
+from meshsec.world.jumps import jumps
 from meshsec.world.laws import laws_across
 from meshsec.world.sim_chain import SimChain
 from meshsec_core.kernel import codec
@@ -118,12 +119,9 @@ class SimWorld(World):
                 self._told[name] = height
 
     def advance_by(self, nanoseconds: int, *, keep_alive: bool = True) -> None:
-        """Move the clock in steps that keep light clients alive; a header's time lags a block, so each step makes two."""
-        left = nanoseconds
-        while left > 0:
-            step = min(left, STEP) if keep_alive else left
-            left -= step
-            self.now += max(0, step - 2 * BLOCK_TIME)
+        """Move the clock in jumps that keep light clients alive; a header's time lags a block, so each jump makes two."""
+        for jump in jumps(nanoseconds, keep_alive=keep_alive):
+            self.now += max(0, jump - 2 * BLOCK_TIME)
             self.mine(2)
             if keep_alive:
                 for name in self.present():
