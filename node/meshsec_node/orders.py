@@ -9,9 +9,11 @@ import msgspec
 
 from meshsec_core.kernel.crypto import sha256
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.replica.storage import PowerCut
 from meshsec_node import rewinding
 from meshsec_node.runner import Runner
 from meshsec_node.settings import BlockMode
+from meshsec_node.storage import SqliteStorage
 from meshsec_node.views.chain import receipt_fields
 from meshsec_node.views.routes import Reply, Request
 from meshsec_node.views.txs import compose
@@ -20,6 +22,8 @@ from meshsec_sdk.quantities import duration
 
 WAIT_SECONDS = 30.0
 """How long an answer may wait for a block; then 202 says that the outcome is open."""
+
+NO_DISK = "dev/no-disk"
 
 MAX_BLOCKS = 10_000
 JUMP_BLOCKS = 2
@@ -47,6 +51,15 @@ class Mode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: BlockMode
     block_time: str | None = None
     """Duration such as `500ms`, for interval mode."""
+
+
+class Cut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of `cut-power`."""
+
+    batch: int = 1
+    """Before the how manyeth durable write from now."""
+    commit: bool = False
+    """Count those alone that make a block durable."""
 
 
 def _nanoseconds(name: str, text: str) -> int:
@@ -112,6 +125,17 @@ async def block_mode(runner: Runner, request: Request) -> Reply:
     return Reply({"block_mode": runner.block_mode, "block_time": runner.block_time})
 
 
+async def cut_power(runner: Runner, request: Request) -> Reply:
+    """Let the process die by SIGKILL before one of its next durable writes; what shares its sync is lost with it, unheard of."""
+    asked = read_body(request.body, Cut)
+    if not isinstance(runner.storage, SqliteStorage):
+        raise Rejected(NO_DISK, chain_id=runner.replica.genesis.chain_id)
+    if asked.batch < 1:
+        raise Rejected(BAD_PARAMETER, name="batch", found=str(asked.batch), expected="1 or more")
+    runner.storage.cut = PowerCut(asked.batch, commit=asked.commit)
+    return Reply({"batch": asked.batch, "height": runner.replica.height})
+
+
 Order = Callable[[Runner, Request], Awaitable[Reply]]
 
 ORDERS: Mapping[tuple[str, str], tuple[Order, str]] = {
@@ -120,6 +144,7 @@ ORDERS: Mapping[tuple[str, str], tuple[Order, str]] = {
     ("GET", "/v1/dev/clock"): (show_clock, ""),
     ("POST", "/v1/dev/clock"): (clock, "Clock"),
     ("POST", "/v1/dev/block-mode"): (block_mode, "Mode"),
+    ("POST", "/v1/dev/cut-power"): (cut_power, "CutPower"),
     ("POST", "/v1/dev/rest"): (rewinding.rest, "Rest"),
     ("POST", "/v1/dev/snapshot"): (rewinding.snapshot, "NamedSnapshot"),
     ("GET", "/v1/dev/snapshots"): (rewinding.snapshots, ""),

@@ -4,6 +4,7 @@ One process at a time: the file is locked while it is open, and the lock falls w
 """
 
 import os
+import signal
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Final, Never, Self
 
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.replica.storage import CORRUPT, Table, Write
+from meshsec_core.replica.storage import CORRUPT, PowerCut, Table, Write
 
 OTHER_VERSION = "storage/version"
 LOCKED = "storage/locked"
@@ -64,6 +65,8 @@ class SqliteStorage:
                 `storage/corrupt` for a file that is no database, `storage/unavailable` if it cannot be opened or created.
         """
         self.path = path
+        self.cut: PowerCut | None = None
+        """When this process is to die by its own hand, as if the power failed."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(path, timeout=0.2, isolation_level=None)
@@ -183,6 +186,8 @@ class SqliteStorage:
         Raises:
             DiskFailed: the disk refuses; nothing of it is durable.
         """
+        if self.cut is not None and self.cut.strikes(writes):
+            os.kill(os.getpid(), signal.SIGKILL)
         if self._base.in_transaction:
             self._write(writes)
             return
@@ -239,7 +244,8 @@ class SqliteStorage:
     @classmethod
     def _in_memory(cls, path: Path) -> Self:
         found = cls.__new__(cls)
-        found.path, found._base = path, sqlite3.connect(":memory:", isolation_level=None)
+        found.path, found.cut = path, None
+        found._base = sqlite3.connect(":memory:", isolation_level=None)
         return found
 
     def become(self, image: "SqliteStorage") -> None:

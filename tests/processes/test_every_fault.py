@@ -18,12 +18,17 @@ GIVEN: dict[str, dict[str, str]] = {
     "relayer-delay": {"by": "2blocks"},
     "relayer-line": {"chain": "juno", "percent": "20", "twice": "20", "within": "100ms"},
     "relayer-forge": {"of": "osmosis"},
+    "lunatic": {"validators": "val-0,val-1,val-2", "address": "erin", "amount": "7"},
     "oracle-lie": {**PRICE, "price": "4"},
     "price-shock": {**PRICE, "factor": "0.5"},
 }
 """What kinds take that cannot do without, or should here."""
 TARGETS = {"relayer-forge": "juno", "price-shock": "osmosis", "oracle-lie": "osmosis", "mass-unbond": "osmosis"}
-SAID = {"relayer-forge": {"refused": "proof/wrong-key"}, "price-shock": {"price_e18": "2" + "0" * 18, "maker": "carol"}}
+SAID: dict[str, dict[str, str]] = {
+    "lunatic": {"branch": "juno~lunatic"},
+    "relayer-forge": {"refused": "proof/wrong-key"},
+    "price-shock": {"price_e18": "2" + "0" * 18, "maker": "carol"},
+}
 
 
 @pytest.mark.slow

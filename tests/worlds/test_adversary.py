@@ -121,7 +121,7 @@ class Adversary:
         """Power fails at some batch of the next block; who starts again is honest and in no group."""
         self.world.crash("juno", self.random.randint(1, 5))
         self.world.mine()
-        self.world.nodes["juno"].storage.batches_left = None
+        self.world.nodes["juno"].storage.cut = None
         self.heal()
 
     def heal(self) -> None:

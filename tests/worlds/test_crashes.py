@@ -7,7 +7,7 @@ import pytest
 from meshes import ledgers, refusals, transfer
 from meshsec.world.chain import Transport
 from meshsec.world.sim import SimWorld, Snapshot
-from meshsec_core.replica.storage import Table
+from meshsec_core.replica.storage import PowerCut, Table
 
 IN_VAIN = {"ibc/unknown-consensus-state"}
 """What a chain may refuse that has lost the client update on which a transaction rests; the relayer then says both again."""
@@ -148,8 +148,8 @@ class Flickering(SimWorld):
         for _ in range(blocks):
             before = {name: node.storage for name, node in self.nodes.items()}
             for node in self.nodes.values():
-                if node.storage.batches_left is None:
-                    node.storage.batches_left = 3
+                if node.storage.cut is None:
+                    node.storage.cut = PowerCut(4)
             super().mine()
             self.cuts += sum(node.storage is not before[name] for name, node in self.nodes.items())
 
@@ -193,7 +193,7 @@ def test_a_chain_that_loses_power_once_anywhere_in_a_transfer_loses_nothing() ->
             world = SimWorld("pair", start=start)
             world.crash(chain, batch)
             world.settle()
-            cut = world.nodes[chain].storage.batches_left is None
+            cut = world.nodes[chain].storage.cut is None
             assert ledgers(world) == expected, (chain, batch)
             assert {code for _, code in refusals(world)} <= IN_VAIN, (chain, batch)
         assert batch > 20

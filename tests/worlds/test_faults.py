@@ -13,7 +13,7 @@ from meshsec_core.kernel.wire.tendermint import FLAG_ABSENT, FLAG_COMMIT, PRECOM
 from meshsec_core.modules.staking.state import get_validator
 from meshsec_core.replica.events import Deliver, Fire, Persist, SetTimer, Tick, Timer
 from meshsec_core.replica.faults import FAULTS, parameters, read_fault
-from meshsec_core.replica.storage import Table
+from meshsec_core.replica.storage import PowerCut, Table
 from meshsec_sdk import names
 from one_chain import Rig
 
@@ -143,7 +143,7 @@ def test_of_two_proposals_every_other_validator_hears_the_second_one_first() -> 
     rig = Rig()
     rig.blocks(2)
     rig.replica.fault("double-sign", proposer_of(rig), {"vote": "proposal"})
-    rig.chain.storage.batches_left = 2
+    rig.chain.storage.cut = PowerCut(3)
     rig.chain.make_block(rig.now + SECOND)
     prevoted = [vote.block_id for vote in rig.votes_logged() if vote.kind == PREVOTE and vote.round == 0]
     assert sorted(prevoted.count(block) for block in prevoted) == [2, 2, 2, 2]

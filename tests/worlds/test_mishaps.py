@@ -58,6 +58,38 @@ def test_writes_that_are_lost_with_the_power_lose_no_block_and_sign_nothing_twic
         assert [found["jailed"] for found in world.juno.query("staking", "validators")] == [False] * 4
 
 
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_a_block_that_was_decided_and_not_committed_comes_back_as_it_was(blocks: int) -> None:
+    """Given a chain whose power fails before the commit of its next block but so many
+    Then the height is decided once more, as the same block, and ends as on a chain that never failed
+    """
+    with SimWorld("pair") as steady, SimWorld("pair") as world:
+        for each in (steady, world):
+            sends(each, 7)
+        before = world.juno.height
+        world.fault("crash-before-commit", "juno", blocks=blocks)
+        for each in (steady, world):
+            each.mine(blocks)
+        assert world.juno.height == before + blocks - 1
+        height = before + blocks
+        world.mine(1)
+        assert world.juno.get(f"/v1/blocks/{height}") == steady.juno.get(f"/v1/blocks/{height}")
+        ends_well(world)
+        assert [found["jailed"] for found in world.juno.query("staking", "validators")] == [False] * 4
+
+
+def test_a_state_that_nobody_reaches_is_signed_beside_the_chain_and_the_chain_goes_on_without_it() -> None:
+    with SimWorld("pair") as world:
+        before = world.juno.balance("erin")
+        said = world.fault("lunatic", "juno", validators="val-0, val-1, val-2", address="erin", amount="9000000000")
+        assert said == {"branch": "juno~lunatic"}
+        assert (world.chain("juno~lunatic").balance("erin"), world.juno.balance("erin")) == (9_000_000_000, before)
+        signed = world.chain("juno~lunatic").get(f"/v1/commits/{world.chain('juno~lunatic').height}")["signed_header"]["commit"]
+        assert sum(int(each["flag"]) == 2 for each in signed["signatures"]) == 3
+        ends_well(world)
+        assert world.branches == {}
+
+
 @pytest.mark.parametrize("kind", ["relayer-pause", "relayer-hold"])
 def test_packets_that_a_relayer_keeps_back_arrive_when_it_is_healed(kind: str) -> None:
     with SimWorld("pair") as world:

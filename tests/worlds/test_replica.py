@@ -21,7 +21,7 @@ from meshsec_core.replica.height import STEPS
 from meshsec_core.replica.history import read_log
 from meshsec_core.replica.pool import EvidencePool
 from meshsec_core.replica.replica import Replica
-from meshsec_core.replica.storage import MemoryStorage, Table
+from meshsec_core.replica.storage import MemoryStorage, PowerCut, Table
 from meshsec_sdk import names
 from meshsec_sdk.mesh_file import USER_COINS, consensus_keys, genesis_of, topology
 from meshsec_sdk.models import load_models
@@ -105,10 +105,10 @@ def test_power_lost_before_any_batch_loses_no_block_and_nobody_signs_twice(batch
     rig.blocks(2)
     tx_hash = rig.send(5, 0)
     hash_before = rig.replica.tip.app_hash
-    rig.chain.storage.batches_left = batch
+    rig.chain.storage.cut = PowerCut(batch + 1)
     rig.now += SECOND
     rig.chain.make_block(rig.now)
-    rig.chain.storage.batches_left = None
+    rig.chain.storage.cut = None
     height = rig.replica.height
     assert rig.replica.tip.app_hash == hash_before or height == 3
     rig.blocks(3)
@@ -128,7 +128,7 @@ def test_a_proposal_is_durable_before_the_first_prevote_for_it() -> None:
         each.blocks(2)
         each.send(5, 0)
     straight.blocks(1)
-    rig.chain.storage.batches_left = 3
+    rig.chain.storage.cut = PowerCut(4)
     rig.now += SECOND
     assert not rig.chain.make_block(rig.now)
     assert rig.chain.make_block(rig.now + 5 * SECOND)
@@ -140,7 +140,7 @@ def test_a_proposal_is_durable_before_the_first_prevote_for_it() -> None:
 def test_what_validators_have_said_is_known_to_their_guards_after_a_power_cut(batch: int) -> None:
     rig = Rig()
     rig.blocks(2)
-    rig.chain.storage.batches_left = batch
+    rig.chain.storage.cut = PowerCut(batch + 1)
     assert not rig.chain.make_block(rig.now + SECOND)
     logged = [read_log(raw) for _, raw in rig.chain.storage.scan(Table.WAL)]
     assert len(logged) == batch

@@ -415,7 +415,7 @@ ACTIONS: tuple[Verb, ...] = (
         "Kill a chain or the relayers without warning; they start again from what is durable.",
         (
             Param("target", "text", "a chain's name, `relayer`, or one relayer such as `relayer/main`"),
-            Param("batch", "text", "before which durable write from now, where that can be told", required=False),
+            Param("batch", "text", "before which durable write of a chain from now; at once if left out", required=False),
         ),
         act=lambda w, a: w.crash(a["target"], int(a.get("batch", "0"))),
     ),

@@ -75,6 +75,25 @@ class Batching(Storage, Protocol):
         """Make all that is applied within durable at its end; reads see it before."""
 
 
+class PowerCut:
+    """Decides before which batch of rows the power of a chain fails.
+
+    Args:
+        batch: the how manyeth from now, 1 the next.
+        commit: count those alone that make a block durable.
+    """
+
+    def __init__(self, batch: int, *, commit: bool = False) -> None:
+        self._left = batch
+        self._commit = commit
+
+    def strikes(self, writes: Sequence[Write]) -> bool:
+        """Tell whether the power fails before a batch, and count it."""
+        if not self._commit or any(write.table is Table.BLOCKS and write.value is not None for write in writes):
+            self._left -= 1
+        return self._left <= 0
+
+
 class MemoryStorage:
     """An image in memory: what a simulated chain reopens from after a crash."""
 

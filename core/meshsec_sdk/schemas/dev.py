@@ -50,6 +50,13 @@ class Rest(Shape):
     duration: str = Field(examples=["2s"])
 
 
+class CutPower(Shape):
+    """Before which durable write the process dies."""
+
+    batch: Decimal = Field("1", description="The how manyeth from now.")
+    commit: bool = Field(default=False, description="Count those alone that make a block durable.")
+
+
 class Fork(Shape):
     """Who makes another future of the chain, and what it is called."""
 

@@ -140,12 +140,13 @@ class World(ABC):
         """Move the mesh-wide clock, in steps between which the relayers keep light clients alive; otherwise in one jump."""
 
     @abstractmethod
-    def crash(self, target: str, batch: int = 0) -> None:
+    def crash(self, target: str, batch: int = 0, *, commit: bool = False) -> None:
         """Kill a chain or `relayer` without warning; it starts again from what is durable, without its branches.
 
         Args:
             target: a chain's short name, `relayer` for all of them, or `relayer/ID` for one.
-            batch: where the world can tell, before which durable write from now the power fails; 0 is at once.
+            batch: of a chain, before which durable write from now the power fails; 0 is at once.
+            commit: count those alone that make a block durable: what was decided is lost.
 
         Raises:
             Rejected: `world/unknown-chain`.

@@ -50,6 +50,21 @@ class Writes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     writes: Annotated[int, Meta(ge=1, description="before which durable write from now the power fails; 1 if left out")] = 1
 
 
+class Blocks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Before which block."""
+
+    blocks: Annotated[int, Meta(ge=1, description="before the commit of which block from now; 1 if left out")] = 1
+
+
+class Lunacy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is signed although nothing leads there."""
+
+    validators: Annotated[str, Meta(description="who signs, such as `val-0,val-1,val-2`; two thirds of the power are believed")]
+    address: Annotated[str, Meta(description="who is to hold what nobody has sent: a development name or an address")]
+    amount: Annotated[int, Meta(ge=0, description="what it is to hold, base units of the chain's coin")]
+    name: Annotated[str, Meta(description="the branch is called `<chain>~<name>`; `lunatic` if left out")] = "lunatic"
+
+
 class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What trades."""
 
@@ -94,18 +109,22 @@ class Mishap(msgspec.Struct, frozen=True):
 
 
 def strike(world: "World", kind: str, target: str, given: Mapping[str, Any]) -> Any:
-    """Let a fault of this table happen; return what it says.
+    """Let a fault of this table happen; return what it says. Numbers may be spelled as amounts are: `7_000_000`.
 
     Raises:
         Rejected: `dev/bad-fault`, and what the parts of the fault refuse.
     """
     mishap = MISHAPS[kind]
     try:
-        asked = msgspec.convert(dict(given), mishap.parameters, strict=False)
+        asked = msgspec.convert({name: _number(value) for name, value in given.items()}, mishap.parameters, strict=False)
     except msgspec.ValidationError as error:
         takes = ", ".join(mishap.parameters.__struct_fields__)
         raise Rejected(BAD_FAULT, fault=kind, detail=str(error)[:200], takes=takes or "no parameters") from None
     return mishap.strike(world, target, asked)
+
+
+def _number(value: Any) -> Any:
+    return value.replace("_", "") if isinstance(value, str) and value.replace("_", "").isdecimal() else value
 
 
 def _halt(world: "World", target: str, _: Nothing) -> None:
@@ -114,6 +133,16 @@ def _halt(world: "World", target: str, _: Nothing) -> None:
 
 def _lose_writes(world: "World", target: str, given: Writes) -> None:
     world.crash(world.own_chain(target).name, given.writes)
+
+
+def _crash_before_commit(world: "World", target: str, given: Blocks) -> None:
+    world.crash(world.own_chain(target).name, given.blocks, commit=True)
+
+
+def _lunatic(world: "World", target: str, given: Lunacy) -> dict[str, str]:
+    branch = world.fork(world.own_chain(target).name, given.validators.replace(" ", "").split(","), given.name)
+    world.set_balance(branch.name, given.address, given.amount)
+    return {"branch": branch.name}
 
 
 def _order(order: str) -> Callable[["World", str, Any], Any]:
@@ -200,6 +229,18 @@ MISHAPS: Mapping[str, Mishap] = {
         "a chain such as `juno`",
         Writes,
         _lose_writes,
+    ),
+    "crash-before-commit": Mishap(
+        "Cut a chain's power when a block is decided and nothing of what it does is durable yet; it starts again.",
+        "a chain such as `juno`",
+        Blocks,
+        _crash_before_commit,
+    ),
+    "lunatic": Mishap(
+        "Let validators sign a block whose state no execution gives: an account holds what nobody has sent.",
+        "a chain such as `juno`",
+        Lunacy,
+        _lunatic,
     ),
     **{
         kind: Mishap(

@@ -295,8 +295,8 @@ class ProcessWorld(World):
 
     # faults
 
-    def crash(self, target: str, batch: int = 0) -> None:  # noqa: ARG002
-        """Kill processes by SIGKILL and wait until they serve again; where exactly they die is left to chance."""
+    def crash(self, target: str, batch: int = 0, *, commit: bool = False) -> None:
+        """Kill processes by SIGKILL and wait until they serve again; a chain that dies before a write makes blocks until then."""
         kind, _, only = target.partition("/")
         if kind == RELAYER:
             meant = self.meant(only or None)
@@ -307,7 +307,10 @@ class ProcessWorld(World):
                 self.relayers[name].get("/v1/status")
         else:
             chain = self.own_chain(target)
-            self._kill((chain.name,))
+            if batch:
+                self._cut_power(chain.name, batch, commit=commit)
+            else:
+                self._kill((chain.name,))
             self.forget_branches((chain.name,))
             chain.get("/v1/status")
 
@@ -325,6 +328,17 @@ class ProcessWorld(World):
         """Give the chains a moment; those that make no block by themselves make one."""
         self._mine_manual()
         time.sleep(LOOK_SECONDS)
+
+    def _cut_power(self, chain: str, batch: int, *, commit: bool) -> None:
+        line, before = self._lines[chain], self.home.running().children[chain]
+        line.order("/v1/dev/cut-power", {"batch": batch, "commit": commit})
+
+        def gone(pids: Mapping[str, int]) -> bool:
+            if pids[chain] == before:
+                line.glance("/v1/dev/mine", {"blocks": 1})
+            return pids[chain] not in (0, before)
+
+        self._until(gone, f"{chain} to lose power and start again")
 
     def _kill(self, names: Iterable[str]) -> None:
         before = self.home.running().children

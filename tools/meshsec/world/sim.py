@@ -23,7 +23,7 @@ from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND, ChainId
 from meshsec_core.replica.generations import compare, cross_over, marks_above
-from meshsec_core.replica.storage import MemoryStorage
+from meshsec_core.replica.storage import MemoryStorage, PowerCut
 from meshsec_core.runtime.law import Law
 from meshsec_node.views import txs
 from meshsec_node.views.local import LocalTransport
@@ -187,14 +187,14 @@ class SimWorld(World):
 
     # faults
 
-    def crash(self, target: str, batch: int = 0) -> None:
+    def crash(self, target: str, batch: int = 0, *, commit: bool = False) -> None:
         """Cut the power of a chain or of the relayers, and start again from the stored image."""
         kind, _, only = target.partition("/")
         if kind == "relayer":
             for name in self.meant(only or None):
                 self._start_relayer(name)
         elif batch:
-            self.nodes[self.own_chain(target).name].storage.batches_left = batch - 1
+            self.nodes[self.own_chain(target).name].storage.cut = PowerCut(batch, commit=commit)
         else:
             self.nodes[self.own_chain(target).name].restart()
             self.forget_branches((target,))

@@ -13,7 +13,7 @@ from meshsec_core.replica.branch import branch_of, keys_of
 from meshsec_core.replica.drive import Left, carry_out, drive
 from meshsec_core.replica.events import Committed, Effect, Fire, Halted, SetTimer, Tick, Timer
 from meshsec_core.replica.replica import Replica
-from meshsec_core.replica.storage import MemoryStorage, Table, Write
+from meshsec_core.replica.storage import MemoryStorage, PowerCut, Table, Write
 from meshsec_core.runtime.genesis import Genesis
 from meshsec_node.aliases import Aliases
 from meshsec_sdk.mesh_file import ChainSpec, MeshSpec, consensus_keys
@@ -28,11 +28,11 @@ class Crash(Exception):
 
 
 class FallibleStorage:
-    """An image in memory with a power cut on demand: before the `n`-th batch from now, nothing of which is written."""
+    """An image in memory with a power cut on demand, before a batch of which nothing is written."""
 
     def __init__(self, image: MemoryStorage) -> None:
         self.image = image
-        self.batches_left: int | None = None
+        self.cut: PowerCut | None = None
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """Return a row's value, or None."""
@@ -44,11 +44,9 @@ class FallibleStorage:
 
     def apply(self, writes: Sequence[Write]) -> None:
         """Write all rows, or lose power before the first."""
-        if self.batches_left is not None:
-            self.batches_left -= 1
-            if self.batches_left < 0:
-                self.batches_left = None
-                raise Crash
+        if self.cut is not None and self.cut.strikes(writes):
+            self.cut = None
+            raise Crash
         self.image.apply(writes)
 
 
