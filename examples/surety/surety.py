@@ -17,7 +17,7 @@ from meshsec_core.kernel.crypto import address_of, module_account
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.kernel.store.windows import Item, Map
-from meshsec_core.kernel.types import ONE_BPS, ONE_E18, SECOND, ChainId, LinkId, ValidatorId, ceil_div
+from meshsec_core.kernel.types import ONE_BPS, ONE_E18, SECOND, Address, ChainId, LinkId, ValidatorId, ceil_div
 from meshsec_core.kernel.wire.ibc import Height, Packet
 from meshsec_core.modules import bank
 from meshsec_core.modules.staking import state as staking
@@ -295,7 +295,7 @@ PORT = Port(
 # what is seen from outside, and what must hold
 
 
-def query_sureties(view: View, user: str) -> dict[str, Surety]:
+def query_sureties(view: View, user: Address) -> dict[str, Surety]:
     """Show a user's coins by link and validator."""
     return {f"{link} {name}": held for (link, name, owner), held in SURETIES.items(view.store) if owner == user}
 

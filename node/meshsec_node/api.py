@@ -14,6 +14,7 @@ from starlette.routing import Route as HttpRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.runtime.module import Machine
 from meshsec_node.orders import ORDERS, WAIT_SECONDS, Order
 from meshsec_node.runner import Runner
 from meshsec_node.storage import DiskFailed
@@ -23,7 +24,7 @@ from meshsec_node.views import txs
 from meshsec_node.views.chain import receipt_fields
 from meshsec_node.views.forks import find_branch
 from meshsec_node.views.routes import NOT_DEVELOPMENT, Reply, Request, Route, check_request
-from meshsec_node.views.table import ROUTES
+from meshsec_node.views.table import routes_of
 from meshsec_sdk.answers import PROMETHEUS, REFUSALS, Audience, BodyLimit, Endpoint, answer, refuse, strict
 from meshsec_sdk.problems import BAD_PARAMETER
 
@@ -31,7 +32,7 @@ from meshsec_sdk.problems import BAD_PARAMETER
 def build_app(runner: Runner) -> FastAPI:
     """Build the application that serves one chain."""
     routes: list[HttpRoute | Mount] = [
-        HttpRoute(route.path, _endpoint(runner, route), methods=[route.method]) for route in ROUTES
+        HttpRoute(route.path, _endpoint(runner, route), methods=[route.method]) for route in routes_of(runner.replica.machine)
     ]
     routes[:0] = [
         HttpRoute(path, strict(_order(runner, order)), methods=[method]) for (method, path), (order, _) in ORDERS.items()
@@ -50,7 +51,7 @@ def build_app(runner: Runner) -> FastAPI:
     )
     app.router.redirect_slashes = False
     app.add_middleware(BodyLimit, limit=runner.settings.body_limit)
-    app.openapi = lambda: _document(app.title)  # type: ignore[method-assign]
+    app.openapi = lambda: _document(app.title, runner.replica.machine)  # type: ignore[method-assign]
     return app
 
 
@@ -79,11 +80,11 @@ def _branches(runner: Runner) -> ASGIApp:
     return serve
 
 
-def _document(title: str) -> dict[str, Any]:
+def _document(title: str, machine: Machine) -> dict[str, Any]:
     """Write the OpenAPI document; the shapes cost a chain 50 ms and some MiB, so they are loaded only when somebody asks."""
     from meshsec_node.openapi import document
 
-    return document(title)
+    return document(title, machine)
 
 
 def _endpoint(runner: Runner, route: Route) -> Endpoint:

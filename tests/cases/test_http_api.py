@@ -50,7 +50,9 @@ PATHS = (
     "/v1/balances/bob",
     "/v1/staking/validators",
     "/v1/query/staking/validators",
+    "/v1/query",
     "/v1/query/nothing",
+    "/v1/query/bank/nothing",
     "/v1/mesh/nothing",
     "/v1/validators?height=x",
     "/v1/validators?height=",
@@ -142,10 +144,11 @@ def test_values_that_are_asked_for_together_are_those_that_are_asked_for_one_by_
 def test_the_published_document_names_every_route_and_every_shape() -> None:
     async def act(_: Runner, app: FastAPI) -> Any:
         async with over_http(app) as http:
-            return (await http.get("/openapi.json")).json()
+            return (await http.get("/openapi.json")).json(), (await http.get("/v1/query")).json()
 
-    document = serve(act)
+    document, queries = serve(act)
     expected = {(route.path.replace(":path}", "}"), route.method.lower()) for route in ROUTES}
+    expected |= {(f"/v1/{name}", "get") for name in queries}
     expected |= {(path, method.lower()) for method, path in ORDERS}
     assert {(path, method) for path, entry in document["paths"].items() for method in entry} == expected
     assert "#/components/schemas/Problem" in msgspec.json.encode(document).decode()

@@ -11,7 +11,7 @@ from meshsec import verbs
 from meshsec.cli.app import main
 from meshsec_core.app import fingerprint
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.runtime.module import Ctx, Module, Msg
+from meshsec_core.runtime.module import Ctx, Module, Msg, View
 from meshsec_core.security.mesh import MESH
 from meshsec_core.security.model import Offer, Sections, SecurityModel, check
 from meshsec_core.security.none import NONE
@@ -171,6 +171,19 @@ def test_a_model_that_reaches_into_what_is_not_its_own_is_refused(changes: dict[
     with pytest.raises(Rejected) as refusal:
         check(replace(model, **changes))  # type: ignore[arg-type]
     assert refusal.value.code == "model/bad"
+
+
+def _asks_for_a_list(view: View, users: list[str]) -> None:
+    raise AssertionError
+
+
+@pytest.mark.parametrize("place", ["provider", "consumer", "measures"])
+def test_a_query_that_nobody_could_ask_is_refused_with_the_model(place: str) -> None:
+    asked = {"many": _asks_for_a_list}
+    model = SecurityModel("trick", "a test", Module("trick/provider"), Module("trick/consumer"))
+    with pytest.raises(Rejected) as refusal:
+        check(replace(model, **{place: asked if place == "measures" else Module(f"trick/{place}", queries=asked)}))  # type: ignore[arg-type]
+    assert (refusal.value.code, refusal.value.facts["found"]) == ("model/bad", "_asks_for_a_list(users: list)")
 
 
 def test_a_link_of_another_model_follows_no_market() -> None:

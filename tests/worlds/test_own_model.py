@@ -13,8 +13,12 @@ from meshsec.scenario.run import play
 from meshsec.world.laws import laws_across
 from meshsec.world.sim import SimWorld
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
+from meshsec_core.kernel.types import Denom
+from meshsec_core.runtime.module import Machine
+from meshsec_node.openapi import document
 from meshsec_sdk.mesh_file import topology
 from meshsec_sdk.mesh_yaml import load
+from meshsec_sdk.models import load_model
 
 EXAMPLE = ROOT / "examples" / "surety"
 
@@ -30,6 +34,41 @@ def test_its_story_is_told_as_ours_are() -> None:
     with SimWorld(story.mesh, seed=story.seed) as world:
         outcome = play(story, world, lambda _: None)
     assert outcome.passed, outcome.steps[-1]
+
+
+def test_its_queries_are_served_as_ours_are_from_what_it_declares() -> None:
+    world = SimWorld(load(str(EXAMPLE / "mesh.yaml")))
+    world.osmosis.send("alice", {"@type": "surety/Pledge", "consumer": "juno", "validator": "juno/val-0", "amount": "1000"})
+    whole = world.osmosis.get("/v1/surety/provider/sureties?user=alice")
+    assert [held["standing"] for held in whole.values()] == ["1000"]
+    assert whole == world.osmosis.get("/v1/surety/sureties?user=alice") == world.osmosis.query("surety", "sureties", user="alice")
+    at_stake = world.osmosis.get("/v1/surety/measures/at-stake?consumer=juno&validator=juno/val-0")
+    assert at_stake == {"standing": "1000", "loss": "100"}
+    listed = world.osmosis.get("/v1/query")
+    assert listed["surety/provider/sureties"] == {
+        "help": "Show a user's coins by link and validator.",
+        "takes": {"user": {"kind": "Address", "required": True}},
+    }
+    assert [name for name in listed if name.startswith("mesh/")] == []
+    with pytest.raises(Rejected) as unknown:
+        world.osmosis.query("mesh", "vault", user="alice")
+    assert (unknown.value.code, "surety" in unknown.value.facts["known"]) == ("query/unknown", True)
+    with pytest.raises(Rejected) as no_route:
+        world.osmosis.get("/v1/mesh/vault?user=alice")
+    assert no_route.value.code == "http/not-found"
+
+
+def test_its_queries_are_in_the_published_document_with_what_they_take_and_answer() -> None:
+    surety = load_model("surety")
+    machine = Machine((surety.provider, surety.consumer), prefix="osmo", denom=Denom("uosmo"), verify=lambda *_: True)
+    paths = document("a chain", machine)["paths"]
+    asked = paths["/v1/surety/provider/sureties"]["get"]
+    assert [(each["name"], each["required"]) for each in asked["parameters"]] == [("user", True), ("height", False)]
+    answer = asked["responses"]["2XX"]["content"]["application/json"]["schema"]
+    assert answer == {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/query.Surety"}}
+    shape = document("a chain", machine)["components"]["schemas"]["query.Surety"]
+    assert shape["properties"]["standing"] == {"type": "string", "pattern": "^-?[0-9]+$"}
+    assert [path for path in paths if path.startswith("/v1/mesh")] == []
 
 
 def test_whoever_breaks_its_laws_is_found_when_the_world_settles() -> None:

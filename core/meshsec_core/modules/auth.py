@@ -124,7 +124,7 @@ def init(ctx: Ctx, genesis: AuthParams) -> None:
     bank.reserve(ctx, FEES)
 
 
-def query_account(view: View, address: str) -> Account:
+def query_account(view: View, address: Address) -> Account:
     """Show an account's sequence and key; both are blank before its first transaction."""
     return ACCOUNTS.find(view.store, address) or Account(0, b"")
 

@@ -271,11 +271,10 @@ class Supply(msgspec.Struct, frozen=True):
     amount: int
 
 
-def query_balances(view: View, address: str) -> Coins:
+def query_balances(view: View, address: Address) -> Coins:
     """Show what an account holds and what of it can be sent."""
-    owner = Address(address)
-    held = balances(view.store, owner)
-    return Coins(owner, held, {denom: spendable(view.store, owner, denom) for denom in held})
+    held = balances(view.store, address)
+    return Coins(address, held, {denom: spendable(view.store, address, denom) for denom in held})
 
 
 def query_supply(view: View, denom: str) -> Supply:

@@ -251,19 +251,18 @@ def _aside(view: View) -> Ctx:
     return Ctx(Overlay(view.store), Block(ChainId(""), view.height, view.time), view.machine)
 
 
-def query_rewards(view: View, delegator: str) -> dict[ValidatorId, int]:
+def query_rewards(view: View, delegator: Address) -> dict[ValidatorId, int]:
     """Show what a delegator could withdraw, by validator."""
-    owner = Address(delegator)
-    return {ValidatorId(name): pending(view, owner, ValidatorId(name)) for (name,), _ in OWED.items(view.store, owner)}
+    return {ValidatorId(name): pending(view, delegator, ValidatorId(name)) for (name,), _ in OWED.items(view.store, delegator)}
 
 
-def query_commission(view: View, validator: str) -> int:
+def query_commission(view: View, validator: ValidatorId) -> int:
     """Show what a validator's operator could withdraw.
 
     Raises:
         Rejected: `staking/unknown-validator`.
     """
-    return withdraw_commission(_aside(view), ValidatorId(validator))
+    return withdraw_commission(_aside(view), validator)
 
 
 def query_community_pool(view: View) -> dict[str, int]:

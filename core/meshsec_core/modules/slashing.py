@@ -271,13 +271,13 @@ class Signing(msgspec.Struct, frozen=True):
     """Nanoseconds; 0 if it is not jailed for downtime."""
 
 
-def query_signing(view: View, validator: str) -> Signing:
+def query_signing(view: View, validator: ValidatorId) -> Signing:
     """Show how well a validator signs.
 
     Raises:
         Rejected: `staking/unknown-validator`.
     """
-    identity = staking.get_validator(view.store, ValidatorId(validator)).operator
+    identity = staking.get_validator(view.store, validator).operator
     rules = params(view.store)
     missed = MISSED.get(view.store, identity).count(view.height - 1, rules.window)
     return Signing(identity, missed, rules.max_missed, JAILED_UNTIL.get(view.store, identity))

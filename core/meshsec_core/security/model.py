@@ -13,6 +13,7 @@ from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.kernel.types import ChainId, LinkId, ValidatorId
 from meshsec_core.runtime.law import Law
 from meshsec_core.runtime.module import Module, Msg, Query, View
+from meshsec_core.runtime.queries import KINDS, declared, kind_name
 
 BAD_MODEL = "model/bad"
 
@@ -144,3 +145,19 @@ def check(model: SecurityModel) -> None:
         ):
             if not found.startswith(expected):
                 raise Rejected(BAD_MODEL, model=name, found=found.rstrip("-")[:100], expected=f"a name that begins with {name}")
+    for query in (*model.provider.queries.values(), *model.consumer.queries.values(), *model.measures.values()):
+        _check_query(name, query)
+
+
+def _check_query(model: str, query: Query) -> None:
+    """Refuse a query that nobody could ask over HTTP."""
+    try:
+        about = declared(query)
+    except (NameError, TypeError, ValueError) as error:
+        raise Rejected(
+            BAD_MODEL, model=model, found=f"{getattr(query, '__name__', query)}: {error}"[:200], expected="a function of a view"
+        ) from None
+    for name, parameter in about.parameters.items():
+        if parameter.kind not in KINDS:
+            found = f"{getattr(query, '__name__', query)}({name}: {kind_name(parameter.kind)})"
+            raise Rejected(BAD_MODEL, model=model, found=found[:200], expected=f"one of {', '.join(map(kind_name, KINDS))}")

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_node.views.routes import Node, Reply, Request, Route, check_request
-from meshsec_node.views.table import ROUTES
+from meshsec_node.views.table import routes_of
 from meshsec_sdk.problems import NO_METHOD, NO_ROUTE, problem, status_of
 
 
@@ -38,7 +38,7 @@ class LocalTransport:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._patterns = tuple((_pattern(route.path), route) for route in ROUTES)
+        self._patterns = tuple((_pattern(route.path), route) for route in routes_of(node.replica.machine))
 
     def get(self, path: str) -> tuple[int, Any]:
         """Answer a GET; the path may carry a query."""

@@ -1,35 +1,18 @@
-"""Views of the state: raw values with proofs, accounts, and the typed queries of every module."""
+"""Views of the state: raw values with proofs, and accounts."""
 
-import inspect
-from collections.abc import Mapping
-from functools import cache
-from typing import Any, get_type_hints
+from typing import Any
 
 import msgspec
 
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.store.state import UNKNOWN_STORE
-from meshsec_core.kernel.types import Address, LinkId, ValidatorId
+from meshsec_core.kernel.types import Address
 from meshsec_core.modules import auth, bank
-from meshsec_core.runtime.module import UNKNOWN_QUERY, Query, View
-from meshsec_node.aliases import link_port
 from meshsec_node.views.routes import Node, Reply, Request
-from meshsec_sdk.problems import BAD_PARAMETER, MISSING_PARAMETER, UNKNOWN_PARAMETER, read_body
+from meshsec_sdk.problems import BAD_PARAMETER, read_body
 
 PAGE = 100
 MAX_PAGE = 1_000
-
-_BY_NAME: Mapping[str, Any] = {
-    "address": Address,
-    "user": Address,
-    "delegator": Address,
-    "validator": ValidatorId,
-    "operator": ValidatorId,
-    "link": LinkId,
-    "consumer": LinkId,
-    "provider": LinkId,
-}
-"""What a query's text parameter may be given as a development name for."""
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,75 +108,6 @@ def balances(node: Node, request: Request) -> Reply:
     address = Address(node.aliases.address(request.parts["address"]))
     view = node.replica.view(request.number("height", node.replica.height))
     return Reply(bank.query_balances(view, address))
-
-
-def query(node: Node, request: Request) -> Reply:
-    """Answer a module's typed query; development names are understood where an address, a validator or a link is meant."""
-    return Reply(ask(node, request.parts["query"], request))
-
-
-def module_query(module: str) -> Any:
-    """Return the view that answers the queries of one module under a prefix of their own."""
-
-    def answer(node: Node, request: Request) -> Reply:
-        return Reply(ask(node, f"{module}/{request.parts['query']}", request))
-
-    answer.__doc__ = f"Answer a typed query of the module {module}."
-    return answer
-
-
-def model_query(model: str) -> Any:
-    """Return the view that answers the queries of a shared-security model; a name that both sides know is answered by both."""
-
-    def answer(node: Node, request: Request) -> Reply:
-        name = request.parts["query"]
-        sides = [side for side in ("provider", "consumer") if f"{model}/{side}/{name}" in node.replica.machine.queries]
-        if len(sides) == 2:
-            return Reply({side: ask(node, f"{model}/{side}/{name}", request) for side in sides})
-        return Reply(ask(node, f"{model}/{sides[0]}/{name}" if sides else f"{model}/{name}", request))
-
-    answer.__doc__ = f"Answer a typed query of the model {model}; a name that both sides know is answered by both."
-    return answer
-
-
-def ask(node: Node, name: str, request: Request) -> Any:
-    """Run a query with the request's parameters on the state at `height`, the latest by default.
-
-    Raises:
-        Rejected: `query/unknown`, `http/unknown-parameter`, `http/missing-parameter`, `http/bad-parameter`; or as the query.
-    """
-    found = node.replica.machine.queries.get(name)
-    if found is None:
-        raise Rejected(UNKNOWN_QUERY, query=name[:100], known=", ".join(sorted(node.replica.machine.queries)))
-    known = parameters(found)
-    view = node.replica.view(request.number("height", node.replica.height))
-    given: dict[str, Any] = {}
-    for key, text in request.query.items():
-        if key == "height" and key not in known:
-            continue
-        if key not in known:
-            raise Rejected(UNKNOWN_PARAMETER, name=key[:100], known=", ".join(known))
-        given[key] = _read(node, view, name, key, known[key][0], text, request)
-    for key, (_, required) in known.items():
-        if required and key not in given:
-            raise Rejected(MISSING_PARAMETER, name=key, known=", ".join(known))
-    return found(view, **given)
-
-
-@cache
-def parameters(found: Query) -> Mapping[str, tuple[Any, bool]]:
-    """Return a query's parameters behind the view: name to (type as written, whether it must be given)."""
-    hints = get_type_hints(found)
-    rest = list(inspect.signature(found).parameters.values())[1:]
-    return {item.name: (hints.get(item.name, str), item.default is inspect.Parameter.empty) for item in rest}
-
-
-def _read(node: Node, view: View, query_name: str, key: str, kind: Any, text: str, request: Request) -> Any:
-    if kind is int:
-        return request.number(key, 0)
-    if kind is bool:
-        return request.flag(key)
-    return node.aliases.resolve(_BY_NAME.get(key, kind) if kind is str else kind, text, view.store, link_port(query_name))
 
 
 def _readable(raw: bytes | None) -> Any:

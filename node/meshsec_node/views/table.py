@@ -1,8 +1,12 @@
-"""The one table of routes: HTTP registers it, the simulation's transport looks things up in it, OpenAPI is written from it."""
+"""The one table of routes: HTTP registers it, the simulation's transport looks things up in it, OpenAPI is written from it.
+
+Every chain has `ROUTES`; what its modules and models declare as queries comes behind them, and cannot take their places.
+"""
 
 from collections.abc import Mapping
 
-from meshsec_node.views import chain, evidence, faults, forks, state, txs
+from meshsec_core.runtime.module import Machine
+from meshsec_node.views import chain, evidence, faults, forks, queries, state, txs
 from meshsec_node.views.routes import Route
 
 _HEIGHT: Mapping[str, str] = {"height": "State after this height; the latest by default."}
@@ -33,13 +37,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/state", state.values, {}, "StateValues", "StateWanted"),
     Route("GET", "/v1/state/{path:path}", state.value, _PROVE, "StateValue"),
     Route("GET", "/v1/accounts/{address}", state.account, {}, "Account"),
-    Route("GET", "/v1/query/{query:path}", state.query, _ANY),
-    *(
-        Route("GET", f"/v1/{module}/{{query:path}}", state.module_query(module), _ANY)
-        for module in ("auth", "bank", "staking", "slashing", "mint", "distribution", "gov", "ibc", "transfer")
-    ),
+    Route("GET", "/v1/query", queries.listing),
+    Route("GET", "/v1/query/{query:path}", queries.query, _ANY),
     Route("GET", "/v1/balances/{address}", state.balances, _HEIGHT, "Balances"),
-    Route("GET", "/v1/mesh/{query:path}", state.model_query("mesh"), _ANY),
     Route("POST", "/v1/dev/fault", faults.fault, takes="Fault", development=True),
     Route("POST", "/v1/dev/partition", faults.partition, takes="Partition", development=True),
     Route("POST", "/v1/dev/fork", forks.fork, {}, "Branch", "Fork", development=True),
@@ -48,3 +48,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/dev/set-balance", forks.set_balance, takes="SetBalance", development=True),
     Route("POST", "/v1/dev/heal", faults.heal, takes="Heal", development=True),
 )
+
+
+def routes_of(machine: Machine) -> tuple[Route, ...]:
+    """Return all routes of a chain that runs these modules."""
+    declared = (Route("GET", f"/v1/{owner}/{{query:path}}", queries.queries_of(owner), _ANY) for owner in queries.owners(machine))
+    return (*ROUTES, *declared)

@@ -82,14 +82,18 @@ def _show_receipt(receipt: "Receipt", *, json: bool) -> None:
 def query(
     chain: ChainName,
     path: Annotated[
-        str, typer.Argument(help="A view such as staking/validators, a path of the state, or a route such as /v1/status.")
+        str,
+        typer.Argument(
+            help="A query such as staking/validators or mesh/vault, a path of the state, or a route such as /v1/status; "
+            "`list` shows all queries of the chain.",
+        ),
     ],
     pairs: Pairs = None,
     prove: Annotated[bool, typer.Option("--prove", help="Fetch a state path with its proof and verify it.")] = False,
     directory: Dir = HERE,
     json: Json = False,
 ) -> None:
-    """Ask a chain: one of its views, a value of its state, or any route."""
+    """Ask a chain: one of its queries, a value of its state, or any route."""
     from urllib.parse import quote, urlencode
 
     asked = _pairs(pairs or [])
@@ -99,6 +103,9 @@ def query(
             from meshsec.cli.proofs import proven
 
             found = proven(target, path)
+        elif path == "list":
+            _list_queries(target, json=json)
+            return
         elif path.startswith("/"):
             found = target.get(path + (f"?{urlencode(asked)}" if asked else ""))
         else:
@@ -106,8 +113,18 @@ def query(
     say(found, json=json)
 
 
+def _list_queries(chain: "Chain", *, json: bool) -> None:
+    found = chain.get("/v1/query")
+    rows = []
+    for name, about in found.items():
+        takes = [f"{key}=" if one["required"] else f"[{key}=]" for key, one in about["takes"].items()]
+        rows.append(f"{' '.join([name, *takes])}\n    {about['help']}")
+    say(found, json=json, text="\n".join(rows))
+
+
 def _view_or_value(chain: "Chain", path: str, asked: dict[str, str]) -> Any:
     from meshsec_core.kernel.errors import Rejected
+    from meshsec_core.kernel.store.state import UNKNOWN_STORE
     from meshsec_core.runtime.module import UNKNOWN_QUERY
 
     module, _, name = path.rpartition("/")
@@ -116,10 +133,14 @@ def _view_or_value(chain: "Chain", path: str, asked: dict[str, str]) -> Any:
     except Rejected as refusal:
         if refusal.code != UNKNOWN_QUERY:
             raise
+        no_query = refusal
+    try:
         value = chain.get(f"/v1/state/{path}")
-        if value["value"] is None:
-            raise
-        return value
+    except Rejected as refusal:
+        raise no_query if refusal.code == UNKNOWN_STORE else refusal from None
+    if value["value"] is None:
+        raise no_query
+    return value
 
 
 def faucet(

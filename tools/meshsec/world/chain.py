@@ -1,6 +1,7 @@
 """A chain of a world, its branches and its users, through the chain's HTTP interface."""
 
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -129,7 +130,7 @@ class Chain:
 
     def query(self, module: str, name: str, **parameters: str) -> Any:
         """Ask a module's view by name."""
-        asked = "&".join(f"{key}={value}" for key, value in parameters.items())
+        asked = urlencode(parameters)
         return self.get(f"/v1/query/{module}/{name}" + (f"?{asked}" if asked else ""))
 
     def find_validator(self, name: str) -> Any:

@@ -190,33 +190,33 @@ def query_validators(view: View) -> tuple[ValidatorView, ...]:
     return tuple(_view_of(record, powers.get(record.operator, 0)) for record in validators(view.store))
 
 
-def query_validator(view: View, validator: str) -> ValidatorView:
+def query_validator(view: View, validator: ValidatorId) -> ValidatorView:
     """Show one validator.
 
     Raises:
         Rejected: `staking/unknown-validator`.
     """
     powers = {member.operator: member.power for member in active_set(view.store)}
-    return _view_of(get_validator(view.store, ValidatorId(validator)), powers.get(ValidatorId(validator), 0))
+    return _view_of(get_validator(view.store, validator), powers.get(validator, 0))
 
 
-def query_delegations(view: View, delegator: str) -> dict[ValidatorId, int]:
+def query_delegations(view: View, delegator: Address) -> dict[ValidatorId, int]:
     """Show what a delegator's stake is worth, by validator."""
-    return delegations_of(view.store, Address(delegator))
+    return delegations_of(view.store, delegator)
 
 
-def query_delegators(view: View, validator: str) -> dict[Address, int]:
+def query_delegators(view: View, validator: ValidatorId) -> dict[Address, int]:
     """Show who has staked how much with a validator.
 
     Raises:
         Rejected: `staking/unknown-validator`.
     """
-    return delegators_of(view.store, ValidatorId(validator))
+    return delegators_of(view.store, validator)
 
 
-def query_unbondings(view: View, delegator: str) -> tuple[UnbondingView, ...]:
+def query_unbondings(view: View, delegator: Address) -> tuple[UnbondingView, ...]:
     """Show a delegator's coins on their way back, oldest first."""
-    return tuple(UnbondingView(*found) for found in unbondings_of(view.store, Address(delegator)))
+    return tuple(UnbondingView(*found) for found in unbondings_of(view.store, delegator))
 
 
 def query_pool(view: View) -> Pool:

@@ -166,13 +166,13 @@ def query_at_risk(view: View) -> tuple[AtRisk, ...]:
     return tuple(found)
 
 
-def query_restaker(view: View, user: str) -> Restaker:
+def query_restaker(view: View, user: Address) -> Restaker:
     """Show what a user stands to lose and to earn."""
     account = VAULTS.get(view.store, user)
     earnings = []
     for link in account.liens:
-        for validator in validators_of(view.store, Address(user), LinkId(link)):
-            key = Key(LinkId(link), validator, Address(user))
+        for validator in validators_of(view.store, user, LinkId(link)):
+            key = Key(LinkId(link), validator, user)
             stake, total = STAKES.get(view.store, *key).bonded, POOLS.get(view.store, link, validator).total
             left = ONE_BPS - policy.taken(view.store, key.link, validator, view.time)
             share = stake * ONE_E18 * left // (total * ONE_BPS) if total else 0
@@ -182,7 +182,7 @@ def query_restaker(view: View, user: str) -> Restaker:
 
 
 def query_reward_policies(
-    view: View, consumer: str, validator: str, reward: str, commission_bps: str = "0"
+    view: View, consumer: LinkId, validator: ValidatorId, reward: str, commission_bps: str = "0"
 ) -> tuple[Outcome, ...]:
     """Show for each policy who would get what if a validator's stake earned a reward now; each is tried on the side.
 
@@ -191,11 +191,11 @@ def query_reward_policies(
     Raises:
         Rejected: `mesh/unknown-link`, `mesh/not-joined`, `mesh/bad-amount`.
     """
-    link, name, earned = LinkId(consumer), ValidatorId(validator), _number(reward)
-    get_link(view.store, link)
-    here, larger = policy.node_here(view.store, link, name), policy.here_is_larger(view.store, link, name)
-    pool, reserve = POOLS.get(view.store, link, name), RESERVES.get(view.store, link)
-    stakes = {Address(user): stake.settle(pool.points_e18) for (user,), stake in STAKES.items(view.store, link, name)}
+    earned = _number(reward)
+    get_link(view.store, consumer)
+    here, larger = policy.node_here(view.store, consumer, validator), policy.here_is_larger(view.store, consumer, validator)
+    pool, reserve = POOLS.get(view.store, consumer, validator), RESERVES.get(view.store, consumer)
+    stakes = {Address(user): stake.settle(pool.points_e18) for (user,), stake in STAKES.items(view.store, consumer, validator)}
     outcomes = []
     for split in Split:
         rate = policy.commission(view.store, here, Policy(split, min(_number(commission_bps), ONE_BPS)))
@@ -212,26 +212,26 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def query_at_stake(view: View, validator: str, fault: str = DOUBLE_SIGN) -> AtStake:
+def query_at_stake(view: View, validator: ValidatorId, fault: str = DOUBLE_SIGN) -> AtStake:
     """Show what a fault of this chain's validator would cost here; both figures round down, as the slash does.
 
     Raises:
         Rejected: `staking/unknown-validator`, `mesh/unknown-fault`.
     """
-    record = staking.get_validator(view.store, ValidatorId(validator))
+    record = staking.get_validator(view.store, validator)
     rules = slashing.params(view.store)
     fraction = _of_fault(fault, rules.double_sign_slash_bps, rules.downtime_slash_bps)
     native = next(each.native for each in borrowing.backing(view) if each.validator == record.operator)
     return AtStake(record.operator, record.tokens * fraction // ONE_BPS, native * fraction // ONE_BPS)
 
 
-def query_lent_at_stake(view: View, consumer: str, validator: str, fault: str = DOUBLE_SIGN) -> LentAtStake:
+def query_lent_at_stake(view: View, consumer: LinkId, validator: ValidatorId, fault: str = DOUBLE_SIGN) -> LentAtStake:
     """Show what a fault of a consumer's validator would cost the users here, propagation not counted. Caps do not lower it.
 
     Raises:
         Rejected: `mesh/unknown-link`, `mesh/unknown-fault`.
     """
-    rules = get_link(view.store, LinkId(consumer)).rules
+    rules = get_link(view.store, consumer).rules
     fraction = 0 if rules is None else _of_fault(fault, rules.harshest_bps, rules.downtime_bps)
     loss = 0
     for (user,), stake in STAKES.items(view.store, consumer, validator):
@@ -239,7 +239,7 @@ def query_lent_at_stake(view: View, consumer: str, validator: str, fault: str = 
         if lien is not None:
             loss += stake.range.high * min(fraction, lien.ratio_bps) // ONE_BPS
     pool = POOLS.get(view.store, consumer, validator)
-    return LentAtStake(LinkId(consumer), ValidatorId(validator), pool.total + pool.adding, loss)
+    return LentAtStake(consumer, validator, pool.total + pool.adding, loss)
 
 
 def _of_fault(fault: str, double_sign_bps: int, downtime_bps: int) -> int:

@@ -95,28 +95,27 @@ class Bonded(msgspec.Struct, frozen=True):
     virtual: int
 
 
-def query_link(view: View, link: str) -> Borrowing:
+def query_link(view: View, link: LinkId) -> Borrowing:
     """Show a link.
 
     Raises:
         Rejected: `mesh/unknown-link`.
     """
-    name = LinkId(link)
-    found = get_link(view.store, name)
-    value = pricing(view.store, name, found, view.time)
+    found = get_link(view.store, link)
+    value = pricing(view.store, link, found, view.time)
     return Borrowing(
-        name,
+        link,
         found.provider,
         found.client,
         found.connection,
         found.counterparty,
         found.phase,
         found.params,
-        sum(request.tokens for request in requests_of(view.store, name).values()),
-        MINTED.get(view.store, name),
-        sum(amount for _, amount in REWARDS.items(view.store, name)),
-        SENT.get(view.store, name),
-        PAID_OUT.get(view.store, name),
+        sum(request.tokens for request in requests_of(view.store, link).values()),
+        MINTED.get(view.store, link),
+        sum(amount for _, amount in REWARDS.items(view.store, link)),
+        SENT.get(view.store, link),
+        PAID_OUT.get(view.store, link),
         value.rate,
         value.code,
     )
@@ -124,7 +123,7 @@ def query_link(view: View, link: str) -> Borrowing:
 
 def query_links(view: View) -> tuple[Borrowing, ...]:
     """List all links."""
-    return tuple(query_link(view, name) for (name,), _ in LINKS.items(view.store))
+    return tuple(query_link(view, LinkId(name)) for (name,), _ in LINKS.items(view.store))
 
 
 def query_admitted(view: View) -> dict[ChainId, LinkParams]:
@@ -132,7 +131,7 @@ def query_admitted(view: View) -> dict[ChainId, LinkParams]:
     return {ChainId(provider): params for (provider,), params in ADMITTED.items(view.store)}
 
 
-def query_requests(view: View, link: str, limit: str = "", start_after: str = "") -> tuple[Wish, ...]:
+def query_requests(view: View, link: LinkId, limit: str = "", start_after: str = "") -> tuple[Wish, ...]:
     """List what a provider's stakers ask for, by validator."""
     found = (
         Wish(ValidatorId(validator), request.tokens, request.reported, request.bonded)
@@ -141,7 +140,7 @@ def query_requests(view: View, link: str, limit: str = "", start_after: str = ""
     return page(found, limit)
 
 
-def query_delegations(view: View, link: str, limit: str = "") -> tuple[Stakes, ...]:
+def query_delegations(view: View, link: LinkId, limit: str = "") -> tuple[Stakes, ...]:
     """List what each delegator of a provider has asked for."""
     found = (
         Stakes(

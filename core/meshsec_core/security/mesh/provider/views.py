@@ -145,61 +145,59 @@ class Totals(msgspec.Struct, frozen=True):
     users: int
 
 
-def query_vault(view: View, user: str) -> Vault:
+def query_vault(view: View, user: Address) -> Vault:
     """Show a user's account: collateral, what is free, what links claim."""
-    account = vault.find(view.store, Address(user))
-    return Vault(Address(user), account.collateral, account.free, account.max_lien, account.slashable, account.liens)
+    account = vault.find(view.store, user)
+    return Vault(user, account.collateral, account.free, account.max_lien, account.slashable, account.liens)
 
 
 def query_vaults(view: View, limit: str = "", start_after: str = "", with_collateral: str = "") -> tuple[Vault, ...]:
     """List all accounts by user; with `with_collateral` only those that hold some."""
     found = (
-        query_vault(view, user)
+        query_vault(view, Address(user))
         for (user,), account in VAULTS.items(view.store, after=after(start_after))
         if account.collateral or not with_collateral
     )
     return page(found, limit)
 
 
-def query_local(view: View, user: str) -> Local:
+def query_local(view: View, user: Address) -> Local:
     """Show a user's local stake."""
-    staked, unbonding, unbonded = holdings(view.store, view.machine.prefix, view.machine.denom, Address(user))
-    return Local(sub_account(view.machine.prefix, Address(user)), staked, unbonding, unbonded)
+    staked, unbonding, unbonded = holdings(view.store, view.machine.prefix, view.machine.denom, user)
+    return Local(sub_account(view.machine.prefix, user), staked, unbonding, unbonded)
 
 
-def query_stakes(view: View, user: str, consumer: str) -> tuple[Lent, ...]:
+def query_stakes(view: View, user: Address, consumer: LinkId) -> tuple[Lent, ...]:
     """List what a user has lent over a link, with pending unbonds and rewards."""
-    link = LinkId(consumer)
     return tuple(
         Lent(
             ValidatorId(validator),
             stake.range,
             stake.unbonds,
-            pending_rewards(view.store, Key(link, ValidatorId(validator), Address(user))),
+            pending_rewards(view.store, Key(consumer, ValidatorId(validator), user)),
         )
-        for validator, stake in stakes_of(view.store, Address(user), link).items()
+        for validator, stake in stakes_of(view.store, user, consumer).items()
     )
 
 
-def query_in_flight(view: View, user: str, consumer: str) -> tuple[Transaction, ...]:
+def query_in_flight(view: View, user: Address, consumer: LinkId) -> tuple[Transaction, ...]:
     """List what of a user's transactions is in flight on a link, newest first."""
     found = [
-        Transaction(int(number), each.kind, LinkId(consumer), ValidatorId(validator), each.amount, each.cut)
+        Transaction(int(number), each.kind, consumer, ValidatorId(validator), each.amount, each.cut)
         for (validator, number), each in TRANSACTIONS.items(view.store, consumer, user)
     ]
     return tuple(sorted(found, key=lambda each: -each.id))
 
 
-def query_link(view: View, link: str) -> Lending:
+def query_link(view: View, link: LinkId) -> Lending:
     """Show a link.
 
     Raises:
         Rejected: `mesh/unknown-link`.
     """
-    name = LinkId(link)
-    found = get_link(view.store, name)
+    found = get_link(view.store, link)
     return Lending(
-        name,
+        link,
         found.consumer,
         found.client,
         found.connection,
@@ -208,18 +206,18 @@ def query_link(view: View, link: str) -> Lending:
         found.terms,
         found.rules,
         found.phase is Phase.OPEN and found.covers_rules,
-        RECEIVED.get(view.store, name),
-        PAID.get(view.store, name),
-        RESERVES.get(view.store, name),
+        RECEIVED.get(view.store, link),
+        PAID.get(view.store, link),
+        RESERVES.get(view.store, link),
     )
 
 
 def query_links(view: View) -> tuple[Lending, ...]:
     """List all links."""
-    return tuple(query_link(view, name) for (name,), _ in LINKS.items(view.store))
+    return tuple(query_link(view, LinkId(name)) for (name,), _ in LINKS.items(view.store))
 
 
-def query_validators(view: View, consumer: str, limit: str = "", start_after: str = "", state: str = "") -> tuple[Known, ...]:
+def query_validators(view: View, consumer: LinkId, limit: str = "", start_after: str = "", state: str = "") -> tuple[Known, ...]:
     """List the validators of a consumer, with what is lent to them; all, or those of one state."""
     histories = HISTORIES.items(view.store, consumer, after=after(start_after))
     found = (_known(view, consumer, validator) for (validator,), _ in histories)
@@ -232,10 +230,10 @@ def _known(view: View, consumer: str, validator: str) -> Known:
     return Known(ValidatorId(validator), record.state, record.public_key, record.height, pool.total, pool.adding)
 
 
-def query_operators(view: View, consumer: str, limit: str = "", start_after: str = "") -> tuple[Joined, ...]:
+def query_operators(view: View, consumer: LinkId, limit: str = "", start_after: str = "") -> tuple[Joined, ...]:
     """List the operators who validate on both ends of a link, by their validators over there."""
     found = (
-        _joined(view, LinkId(consumer), ValidatorId(validator), joined.operator)
+        _joined(view, consumer, ValidatorId(validator), joined.operator)
         for (validator,), joined in OVERLAPS.items(view.store, consumer, after=after(start_after))
     )
     return page(found, limit)
@@ -248,11 +246,10 @@ def _joined(view: View, link: LinkId, validator: ValidatorId, operator: Validato
     return Joined(validator, operator, policy, rate, choice.then if waits else None, choice.then_at if waits else 0)
 
 
-def query_slashes(view: View, consumer: str, limit: str = "") -> tuple[Charged, ...]:
+def query_slashes(view: View, consumer: LinkId, limit: str = "") -> tuple[Charged, ...]:
     """List the faults that a consumer's validators have been charged for."""
     found = (
-        Charged(LinkId(consumer), ValidatorId(validator), name, fault)
-        for (validator, name), fault in FAULTS.items(view.store, consumer)
+        Charged(consumer, ValidatorId(validator), name, fault) for (validator, name), fault in FAULTS.items(view.store, consumer)
     )
     return page(found, limit)
 
