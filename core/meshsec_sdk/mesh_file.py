@@ -6,23 +6,26 @@ derived here is a pure function of the description, so the same mesh has the sam
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from itertools import combinations
 from typing import Any
 
 import msgspec
 
-from meshsec_core.app import fingerprint
+from meshsec_core.app import MODULES, fingerprint
 from meshsec_core.ibc import prices
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import PrivateKey
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.kernel.types import ONE_E18, Address, Denom
+from meshsec_core.kernel.types import ONE_E18, Address, Denom, ValidatorId
 from meshsec_core.runtime.genesis import Genesis, GenesisValidator
 from meshsec_core.security.model import CONSUMER_SIDE, PROVIDER_SIDE, Offer
 from meshsec_sdk import names
+from meshsec_sdk.by_type import read_texts
 from meshsec_sdk.models import load_model, load_models
 from meshsec_sdk.names import ChainName
 from meshsec_sdk.packet_filter import PacketFilter
+from meshsec_sdk.sections import section_kinds
 
 UNKNOWN_TOPOLOGY = "mesh-file/unknown-topology"
 TOO_MANY_CHAINS = "mesh-file/too-many-chains"
@@ -46,8 +49,6 @@ FAUCET_COINS = 10_000_000_000
 MAX_CAP = 1_000_000_000
 """Default cap of a link, in base units of the consumer's coin."""
 MODEL = "mesh"
-FEED_PORT = "mesh-price-feed"
-"""Port of that model over which a consumer asks for prices."""
 RELAYER = "main"
 
 
@@ -147,7 +148,11 @@ class MeshSpec(msgspec.Struct, frozen=True):
 
     def opened(self) -> tuple[ChannelSpec, ...]:
         """Return the channels that relayers open: the listed ones, and those over which links ask for prices."""
-        asked = [ChannelSpec(link.consumer, FEED_PORT, link.feed.market, prices.PORT) for link in self.links if link.feed]
+        asked = [
+            ChannelSpec(link.consumer, load_model(link.model).feed_port, link.feed.market, prices.PORT)
+            for link in self.links
+            if link.feed
+        ]
         listed = {channel.ends for channel in self.channels}
         return (*self.channels, *dict.fromkeys(channel for channel in asked if channel.ends not in listed))
 
@@ -212,8 +217,9 @@ def check(mesh: MeshSpec) -> None:
         if link.provider == link.consumer or (link.provider, link.consumer, link.model) in seen:
             reason = "a chain cannot secure itself" if link.provider == link.consumer else "the link is listed twice"
             raise Rejected(BAD_LINK, provider=link.provider, consumer=link.consumer, reason=reason)
-        if link.feed is not None and link.model != MODEL:
-            raise Rejected(BAD_LINK, provider=link.provider, consumer=link.consumer, reason=f"only `{MODEL}` follows a market")
+        if link.feed is not None and not load_model(link.model).feed_port:
+            reason = f"the model `{link.model}` follows no market"
+            raise Rejected(BAD_LINK, provider=link.provider, consumer=link.consumer, reason=reason)
         if link.feed is not None and mesh.chain(link.feed.market).name == link.consumer:
             raise Rejected(BAD_LINK, provider=link.provider, consumer=link.consumer, reason="a price feed asks another chain")
         seen.append((link.provider, link.consumer, link.model))
@@ -224,11 +230,17 @@ def check(mesh: MeshSpec) -> None:
             reason = "a channel joins two chains" if channel.proposer == channel.counterparty else "the channel is listed twice"
             raise Rejected(BAD_CHANNEL, ends=" and ".join("/".join(end) for end in channel.ends), reason=reason)
         for chain, port in channel.ends:
-            if port == FEED_PORT and MODEL not in _models(mesh, mesh.chain(chain)):
-                raise Rejected(
-                    BAD_CHANNEL, ends=f"{chain}/{port}", reason=f"a chain without a link of `{MODEL}` has no such port"
-                )
+            if port not in ports_of(chain, mesh.links):
+                known = ", ".join(ports_of(chain, mesh.links))
+                raise Rejected(BAD_CHANNEL, ends=f"{chain}/{port}", reason=f"{chain} has no such port; it has {known}")
         listed.append((channel.ends, channel.ordered))
+
+
+def ports_of(chain: str, links: Iterable[LinkSpec]) -> list[str]:
+    """Return the ports of a chain between which anybody may list channels: its applications', and those of its links' models that
+    no link takes."""
+    models = load_models(_models(chain, links)).values()
+    return [*(port for module in MODULES for port in module.ports), *(port for model in models for port in model.free_ports)]
 
 
 def consensus_keys(chain: ChainSpec) -> dict[str, PrivateKey]:
@@ -275,26 +287,18 @@ def genesis_of(mesh: MeshSpec, name: str, time: int = GENESIS_TIME) -> Genesis:
         ),
         balances=balances(mesh, chain),
         modules=_sections(mesh, chain),
-        models={name: fingerprint(model) for name, model in load_models(_models(mesh, chain)).items()},
+        models={name: fingerprint(model) for name, model in load_models(_models(chain.name, mesh.links)).items()},
     )
 
 
-def _makers(chain: ChainSpec) -> list[str]:
-    """Return who may quote prices on a chain; users may be listed by their development names."""
-    listed = chain.params.get("prices", {}).get("makers", ())
-    return [names.address(maker, chain.names) if maker in names.USERS else maker for maker in listed]
-
-
-def _models(mesh: MeshSpec, chain: ChainSpec) -> list[str]:
+def _models(chain: str, links: Iterable[LinkSpec]) -> list[str]:
     """Return the models under which a chain lends or borrows."""
-    return sorted({link.model for link in mesh.links if chain.name in (link.provider, link.consumer)})
+    return sorted({link.model for link in links if chain in (link.provider, link.consumer)})
 
 
 def _sections(mesh: MeshSpec, chain: ChainSpec) -> dict[str, dict[str, Any]]:
     """Return the module sections of a chain, spelled as JSON: its parameters, and what its links add to those of their models."""
     sections: dict[str, Any] = {module: dict(section) for module, section in chain.params.items()}
-    if "prices" in sections:
-        sections["prices"]["makers"] = _makers(chain)
     for link in mesh.links:
         provider, consumer = mesh.chain(link.provider).names.chain_id, mesh.chain(link.consumer).names.chain_id
         feed = None if link.feed is None else _feed(mesh, link.feed)
@@ -306,8 +310,18 @@ def _sections(mesh: MeshSpec, chain: ChainSpec) -> dict[str, dict[str, Any]]:
         ):
             if name == chain.name and section:
                 sections = _under(sections, {f"{link.model}/{side}": section})
+    kinds = section_kinds(sections)
     plain: dict[str, dict[str, Any]] = codec.plain(sections)
-    return plain
+    return {name: read_texts(kinds.get(name), section, partial(_meant, chain)) for name, section in plain.items()}
+
+
+def _meant(chain: ChainSpec, kind: Any, text: str) -> str:
+    """Return the address or the operator behind a development name of a chain; other texts are returned as they are."""
+    if kind is Address and text in (*names.USERS, names.FAUCET):
+        return names.address(text, chain.names)
+    if kind is ValidatorId and text in [validator.name for validator in chain.validators]:
+        return names.validator_id(chain.names, text)
+    return text
 
 
 def _feed(mesh: MeshSpec, feed: FeedSpec) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from meshsec_sdk import mesh_file, mesh_yaml, names
 from meshsec_sdk.models import model_names
 from meshsec_sdk.packet_filter import PacketFilter, Pattern
+from meshsec_sdk.sections import section_kinds, section_names
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -61,7 +62,7 @@ def _validators() -> _Schema:
 
 
 def _params() -> _Schema:
-    sections = mesh_yaml.sections(f"{model}/" for model in model_names())
+    sections = section_kinds(section_names())
     return _mapping({name: _mapping({key: {} for key in kind.__struct_fields__}) for name, kind in sections.items()})
 
 

@@ -1,20 +1,19 @@
 """The mesh file: a mesh in YAML, read with the place of every mistake, and written by `meshsec init`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import ONE_BPS, ONE_E18, Denom
 from meshsec_sdk import mesh_file, names
 from meshsec_sdk.located import BAD_VALUE, Located, parse, read
-from meshsec_sdk.mesh_file import FEED_PORT, ChainSpec, ChannelSpec, FeedSpec, LinkSpec, MeshSpec, ValidatorSpec
-from meshsec_sdk.models import load_models, model_names
+from meshsec_sdk.mesh_file import ChainSpec, ChannelSpec, FeedSpec, LinkSpec, MeshSpec, ValidatorSpec
+from meshsec_sdk.models import model_names
 from meshsec_sdk.names import ChainName
 from meshsec_sdk.packet_filter import PacketFilter, Pattern
+from meshsec_sdk.sections import section_kinds, section_names
 
 MAX_VALIDATORS = 150
 ENGINES = ("embedded",)
@@ -56,7 +55,7 @@ def read_mesh(document: Located) -> MeshSpec:
         raise found["chains"].refused(BAD_VALUE, found="nothing", expected="at least one chain")
     links = tuple(_link(entry, chains) for entry in found["links"].items()) if "links" in found else ()
     relayers = _relayers(found["relayers"], chains) if "relayers" in found else {mesh_file.RELAYER: PacketFilter()}
-    channels = tuple(_channel(entry, chains) for entry in found["channels"].items()) if "channels" in found else ()
+    channels = tuple(_channel(entry, chains, links) for entry in found["channels"].items()) if "channels" in found else ()
     filters = {name: carried for name, carried in relayers.items() if carried != PacketFilter()}
     mesh = MeshSpec(chains, links, tuple(relayers), found["seed"].integer() if "seed" in found else 0, channels, filters)
     mesh_file.check(mesh)
@@ -93,29 +92,18 @@ def _chain(name: str, entry: Located) -> ChainSpec:
 
 def _params(entry: Located) -> dict[str, dict[str, Any]]:
     """Read the sections of a chain's modules, each against what its module knows."""
-    known = sections(entry.entries())
+    said = entry.fields(section_names())
+    known = section_kinds(said)
     params: dict[str, dict[str, Any]] = {}
-    for module, section in entry.fields(known).items():
+    for module, section in said.items():
+        if module not in known:
+            raise section.refused(BAD_VALUE, found=module, expected="nothing: this side of the model takes no parameters")
         params[module] = {name: value.plain() for name, value in section.fields(known[module].__struct_fields__).items()}
         try:
             codec.convert(params[module], known[module])
         except Rejected as refusal:
             raise section.refused(BAD_VALUE, found=module, expected=str(refusal.facts["detail"])) from None
     return params
-
-
-def sections(asked: Iterable[str]) -> dict[str, type[msgspec.Struct]]:
-    """Return what modules take from a genesis document: those of every chain, and those of the models that are spoken of."""
-    from meshsec_core.app import MODULES
-    from meshsec_core.modules.bank import BankGenesis
-    from meshsec_core.modules.staking.module import StakingGenesis
-    from meshsec_core.runtime.module import Module
-
-    models = {mesh_file.MODEL, *(name.partition("/")[0] for name in asked)} & set(model_names())
-    modules: list[Module[Any]] = [*MODULES]
-    modules += [module for model in load_models(sorted(models)).values() for module in (model.provider, model.consumer)]
-    taken = {module.name: module.genesis for module in modules if module.genesis is not None}
-    return {**taken, "bank": BankGenesis, "staking": StakingGenesis}
 
 
 def _validators(entry: Located, chain: ChainName) -> tuple[ValidatorSpec, ...]:
@@ -166,21 +154,14 @@ def _feed(entry: Located, chains: Mapping[str, ChainSpec]) -> FeedSpec:
     return FeedSpec(found["market"].choice(chains), found["base"].text(), found["quote"].text(), terms)
 
 
-def _channel(entry: Located, chains: tuple[ChainSpec, ...]) -> ChannelSpec:
+def _channel(entry: Located, chains: tuple[ChainSpec, ...], links: tuple[LinkSpec, ...]) -> ChannelSpec:
     found = entry.fields(("from", "to", "ordering", "version"), required=("from", "to"))
-    ends = [f"{chain.name}/{port}" for chain in chains for port in _ports()]
+    ends = [f"{chain.name}/{port}" for chain in chains for port in mesh_file.ports_of(chain.name, links)]
     proposer, _, port = found["from"].choice(ends).partition("/")
     counterparty, _, counterparty_port = found["to"].choice(ends).partition("/")
     ordered = "ordering" in found and found["ordering"].choice(ORDERINGS) == ORDERINGS[1]
     version = found["version"].text() if "version" in found else ""
     return ChannelSpec(proposer, port, counterparty, counterparty_port, ordered, version)
-
-
-def _ports() -> list[str]:
-    """Return the ports of applications that every chain runs, and that of price feeds; others of models belong to links."""
-    from meshsec_core.app import MODULES
-
-    return [*(port for module in MODULES for port in module.ports), FEED_PORT]
 
 
 def _relayers(entry: Located, chains: tuple[ChainSpec, ...]) -> dict[str, PacketFilter]:

@@ -5,8 +5,7 @@ What a name may stand for is read off the type of the field: addresses, validato
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from meshsec_core.ibc import channel, client
 from meshsec_core.kernel.errors import Rejected
@@ -16,6 +15,7 @@ from meshsec_core.kernel.wire.ibc import STATE_OPEN
 from meshsec_core.runtime.module import Msg
 from meshsec_core.security.model import CONSUMER_SIDE, PROVIDER_SIDE
 from meshsec_sdk import names
+from meshsec_sdk.by_type import read_texts
 from meshsec_sdk.names import ChainName
 
 UNKNOWN_LINK = "dev/unknown-link"
@@ -27,12 +27,6 @@ def link_port(owner: str) -> str:
     """Return the port whose channels are a module's links: `mesh-consumer` for `mesh/consumer`, `mesh-provider` for any other."""
     model, _, rest = owner.partition("/")
     return f"{model}-{CONSUMER_SIDE if rest.partition('/')[0] == CONSUMER_SIDE else PROVIDER_SIDE}"
-
-
-@cache
-def field_types(kind: type[Msg]) -> Mapping[str, Any]:
-    """Return the types of a message's fields as they were written."""
-    return get_type_hints(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +49,21 @@ class Aliases:
         Raises:
             Rejected: `names/unknown`, `dev/unknown-link`.
         """
-        if isinstance(value, list):
-            inner = next(iter(get_args(kind)), None)
-            return [self.resolve(inner, item, store, port) for item in value]
-        if not isinstance(value, str):
-            return value
+        return read_texts(kind, value, lambda field, text: self._read(field, text, store, port))
+
+    def _read(self, kind: Any, text: str, store: Reader, port: str) -> str:
         if kind is Address:
-            return self.address(value)
+            return self.address(text)
         if kind is ValidatorId:
-            return self.validator(value)
-        if kind is LinkId and not value.startswith("channel-"):
-            return self.link(value, store, port)
-        return value
+            return self.validator(text)
+        if kind is LinkId and not text.startswith("channel-"):
+            return self.link(text, store, port)
+        return text
 
     def message(self, spelled: Mapping[str, Any], kind: type[Msg], store: Reader, port: str) -> dict[str, Any]:
         """Return a message with every alias replaced; see `resolve`."""
-        types = field_types(kind)
-        return {name: self.resolve(types.get(name), value, store, port) for name, value in spelled.items()}
+        found: dict[str, Any] = self.resolve(kind, dict(spelled), store, port)
+        return found
 
     def address(self, text: str) -> str:
         """Return the address behind a name here, or behind `juno/alice` on another chain; other texts are left as they are."""

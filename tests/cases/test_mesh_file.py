@@ -1,5 +1,8 @@
 """Meshes from topologies and files: what is derived, and how every mistake is answered with its place."""
 
+import subprocess
+import sys
+
 import pytest
 
 from meshsec.relays import relayer_config
@@ -192,7 +195,7 @@ def test_the_channel_of_a_price_feed_may_be_listed_where_the_model_runs() -> Non
     assert mesh.opened() == (ChannelSpec("juno", "mesh-price-feed", "akash", "prices"),)
     with pytest.raises(Rejected) as refusal:
         mesh_yaml.loads(text.replace("akash/prices", "osmosis/prices") % "akash")
-    assert refusal.value.code == "mesh-file/bad-channel"
+    assert refusal.value.code == "yaml/bad-value"
 
 
 @pytest.mark.parametrize(
@@ -294,10 +297,29 @@ MISTAKES = {
         "juno/echo",
     ),
     "a channel from the port of a model": (
-        "chains: {juno: , osmosis: }\nchannels:\n  - {from: juno/mesh-provider, to: osmosis/echo}\n",
+        "chains: {juno: , osmosis: }\nlinks: [{provider: juno, consumer: osmosis}]\nchannels:\n"
+        "  - {from: juno/mesh-provider, to: osmosis/echo}\n",
+        located.BAD_VALUE,
+        4,
+        "juno/mesh-price-feed",
+    ),
+    "a channel from the port of a model that the chain does not run": (
+        "chains: {juno: , osmosis: }\nchannels:\n  - {from: juno/mesh-price-feed, to: osmosis/prices}\n",
         located.BAD_VALUE,
         3,
-        "juno/mesh-price-feed",
+        "juno/prices",
+    ),
+    "parameters of a side that is none": (
+        "chains:\n  juno:\n    params:\n      mesh/consume: {}\n",
+        "yaml/unknown-key",
+        4,
+        "mesh/consumer",
+    ),
+    "parameters of a model that takes none": (
+        "chains:\n  juno:\n    params:\n      none/consumer: {}\n",
+        located.BAD_VALUE,
+        4,
+        None,
     ),
     "a channel of another ordering": (
         "chains: {juno: , osmosis: }\nchannels:\n  - {from: juno/echo, to: osmosis/echo, ordering: orderd}\n",
@@ -316,6 +338,31 @@ def test_a_mistake_is_answered_with_its_line_and_a_suggestion(text: str, code: s
         mesh_yaml.loads(text, "mesh.yaml")
     assert (refusal.value.code, refusal.value.facts["file"], refusal.value.facts["line"]) == (code, "mesh.yaml", line)
     assert (refusal.value.facts.get("suggestion") or None) == meant
+
+
+def test_names_in_parameters_are_understood_where_the_type_says_whose_they_are() -> None:
+    text = """
+chains:
+  juno: {params: {prices: {makers: [alice, juno1stranger]}, mesh/consumer: {links: {alice: {}}}}}
+"""
+    mesh = mesh_yaml.loads(text)
+    sections = mesh_file.genesis_of(mesh, "juno").modules
+    assert sections["prices"] == {"makers": [names.address("alice", names.chain_name("juno")), "juno1stranger"]}
+    assert list(sections["mesh/consumer"]["links"]) == ["alice"]  # a chain's id, and nobody's address
+
+
+def test_reading_a_mesh_loads_no_model_that_it_need_not() -> None:
+    """Given a file whose links are of the usual model, with parameters of other modules
+    When it is read in a fresh interpreter
+    Then nothing of Mesh Security has been imported
+    """
+    program = (
+        "import sys; from meshsec_sdk import mesh_yaml;"
+        "mesh_yaml.loads('chains: {juno: {params: {mint: {inflation_bps: 1}}}, osmosis: }\\n"
+        "links: [{provider: juno, consumer: osmosis}]\\nchannels: []');"
+        "sys.exit(any(name.startswith('meshsec_core.security.mesh') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

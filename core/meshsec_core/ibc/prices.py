@@ -212,6 +212,11 @@ def query_price(view: View, base: str, quote: str, window: str = "0") -> Twap:
     return twap(view.store, view.time, QueryTwap(base, quote, seconds))
 
 
+def query_makers(view: View) -> tuple[Address, ...]:
+    """List who may quote, beside governance."""
+    return GENESIS.get(view.store).makers
+
+
 PRICES: Module[PricesGenesis] = Module(
     "prices",
     handlers={Quote: quote},
@@ -230,7 +235,7 @@ PRICES: Module[PricesGenesis] = Module(
             on_timeout=_nothing,
         )
     },
-    queries={"price": query_price},
+    queries={"price": query_price, "makers": query_makers},
     stores=("prices",),
 )
 """Prices of what a chain trades, for whoever asks over IBC."""

@@ -114,10 +114,18 @@ class SecurityModel:
 
     accusation: Accusation | None = None
     """None if the lender takes the borrower's word, or needs none."""
+    feed_port: str = ""
+    """The consumer's port over which it asks a market for prices, so that a link may have a `feed`; empty if it follows none."""
 
     def port(self, side: str) -> str:
         """Return the port that the model's channel has on its `provider` or `consumer` side."""
         return f"{self.name}-{side}"
+
+    @property
+    def free_ports(self) -> tuple[str, ...]:
+        """The ports that no link takes: between them a mesh may list channels."""
+        taken = (self.port(PROVIDER_SIDE), self.port(CONSUMER_SIDE))
+        return tuple(port for port in (*self.provider.ports, *self.consumer.ports) if port not in taken)
 
     @property
     def has_channel(self) -> bool:
@@ -145,6 +153,8 @@ def check(model: SecurityModel) -> None:
         ):
             if not found.startswith(expected):
                 raise Rejected(BAD_MODEL, model=name, found=found.rstrip("-")[:100], expected=f"a name that begins with {name}")
+    if model.feed_port and model.feed_port not in model.consumer.ports:
+        raise Rejected(BAD_MODEL, model=name, found=model.feed_port[:100], expected="a feed port that its consumer has")
     for query in (*model.provider.queries.values(), *model.consumer.queries.values(), *model.measures.values()):
         _check_query(name, query)
 

@@ -181,9 +181,9 @@ def _oracle_lie(world: "World", target: str, given: Lie) -> Any:
 
 def _quote(market: "Chain", pair: Pair, price_e18: int) -> Any:
     """Let the market's first maker with a development key say a price."""
-    listed = market.world.spec.chain(market.name).params.get("prices", {}).get("makers", ())
+    makers = market.query("prices", "makers")
     for user in names.USERS:
-        if user in listed or market.user(user).address in listed:
+        if market.user(user).address in makers:
             market.send(user, {"@type": "prices/Quote", "base": pair.base, "quote": pair.quote, "price_e18": str(price_e18)})
             return {"price_e18": str(price_e18), "maker": user}
     raise Rejected(NO_MAKER, chain=market.name, expected="a development user among `params: {prices: {makers: …}}`")

@@ -4,6 +4,7 @@ from typing import Any
 
 from meshsec_core.kernel.store.overlay import Reader
 from meshsec_core.security.mesh.consumer import agenda
+from meshsec_core.security.mesh.consumer.feed import FEED_PORT
 from meshsec_core.security.mesh.consumer.module import CONSUMER
 from meshsec_core.security.mesh.consumer.views import lent_powers
 from meshsec_core.security.mesh.laws import LAWS
@@ -38,5 +39,6 @@ MESH = SecurityModel(
     sections=_sections,
     lent=lent_powers,
     accusation=Accusation(SubmitEvidence, frozenset({FAULT_CHARGED, NOBODY_GUILTY})),
+    feed_port=FEED_PORT,
 )
 """Virtual stake is delegated like any other, so power needs no further shaping."""
