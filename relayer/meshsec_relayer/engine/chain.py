@@ -9,7 +9,7 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.wire.ibc import Height, revision_of
 from meshsec_relayer.engine.answers import BlockAnswer, ReceiptAnswer, StatusAnswer
 from meshsec_relayer.engine.boundary import Request
-from meshsec_relayer.engine.tasks import Task, Tasks, Until, ask_all, get, read
+from meshsec_relayer.engine.tasks import Bell, Task, Tasks, Until, ask_all, get, read
 
 WRONG_CHAIN = "relayer/wrong-chain"
 
@@ -48,12 +48,19 @@ class Chain:
         self.awaited: dict[str, int] = {}
         """Hash to the tip's height when it was accepted."""
         self.poll_due = False
+        self.called = Bell()
+        """Rings when a poll is due."""
         self.polled_at = 0
         """Time of the last poll."""
         self.looked_at = 0
         """Time of the last poll after which everything has been read: what is decided by time rests on what was known then."""
         self.looks = 0
         """How often the chain has been looked at."""
+
+    def poll(self, now: int) -> None:
+        """Let whoever follows the chain look at it."""
+        self.poll_due, self.polled_at = True, now
+        self.called.ring()
 
     @property
     def reachable(self) -> bool:
@@ -98,7 +105,7 @@ def follow(
         missed: is told `first` and `last` of the blocks that the chain has forgotten before they were read.
     """
     while True:
-        yield Until(lambda: chain.poll_due, "the next poll")
+        yield Until(lambda: chain.poll_due, "the next poll", bell=chain.called)
         chain.poll_due = False
         polled_at = chain.polled_at
         try:

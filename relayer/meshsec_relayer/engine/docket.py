@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from meshsec_core.kernel.errors import Rejected
 from meshsec_relayer.engine.controls import Controls
-from meshsec_relayer.engine.tasks import MOST_ATTEMPTS, Task, Tasks, Until, rest
+from meshsec_relayer.engine.tasks import MOST_ATTEMPTS, Bell, Task, Tasks, Until, rest
 
 T = TypeVar("T")
 
@@ -34,10 +34,12 @@ class Docket(Generic[T]):
         self._controls = controls
         self._patience = patience
         self._cases: list[Case[T]] = []
+        self._opened = Bell()
 
     def open(self, seen_at: int, about: T) -> None:
         """Take a case that a block of this height tells of."""
         self._cases.append(Case(seen_at, about))
+        self._opened.ring()
 
     def leave_to_others(self) -> Task[None]:
         """Wait as long as somebody else would need to close a case."""
@@ -63,10 +65,12 @@ class Docket(Generic[T]):
             failed: is told of every refusal, and whether the case has been given up.
         """
         while True:
-            retries = (case.retry_at for case in self._cases)
-            yield Until(lambda: self._due() is not None, why, at=None if self._controls.paused else min(retries, default=None))
+            if not self._cases:
+                yield Until(lambda: self.waiting, why, bell=self._opened)
             case = self._due()
             if case is None:
+                retry_at = None if self._controls.paused else min(case.retry_at for case in self._cases)
+                yield Until(lambda: self._due() is not None, why, at=retry_at)
                 continue
             try:
                 yield from attempt(case.about)

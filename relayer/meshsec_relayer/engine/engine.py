@@ -160,7 +160,7 @@ class Engine:
                 self.tasks.now = max(self.tasks.now, now)
                 self.controls.lines.give_up(self.tasks.answer)
                 for name in named or self.chains:
-                    self.chains[name].poll_due, self.chains[name].polled_at = True, self.tasks.now
+                    self.chains[name].poll(self.tasks.now)
             case _:
                 self._order(event)
         self.tasks.run()

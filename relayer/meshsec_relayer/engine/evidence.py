@@ -15,7 +15,7 @@ from meshsec_relayer.engine.chain import Chain
 from meshsec_relayer.engine.docket import Docket
 from meshsec_relayer.engine.meters import Meters
 from meshsec_relayer.engine.path import Path, Tell
-from meshsec_relayer.engine.tasks import Task, Until
+from meshsec_relayer.engine.tasks import Task
 
 
 class Accuser:
@@ -58,7 +58,7 @@ class Accuser:
         def failed(refusal: Rejected, hopeless: bool) -> None:
             tell("warning", "evidence-given-up" if hopeless else "evidence", code=refusal.code, **told)
 
-        yield Until(lambda: self.path.ready, f"the path {self.path.name} to open")
+        yield self.path.until_open()
         yield from self.docket.run(f"a validator of {self.consumer.name} to be caught", accuse, failed)
 
     def _accuse(self, evidence: Evidence, accusation: Accusation, link: LinkId) -> Task[str]:

@@ -61,7 +61,7 @@ class Lane:
 
     def run(self, meters: Meters, tell: Tell) -> Task[None]:
         """Carry for ever."""
-        yield Until(lambda: self.path.ready, f"the path {self.path.name} to open")
+        yield self.path.until_open()
         while True:
             yield Until(self._worth_a_look, f"something to carry from {self.source.name} to {self.target.name}")
             client = self.path.clients[self.target.name]

@@ -16,7 +16,7 @@ from meshsec_relayer.engine.handshake import Connected, Joined, Step, Wanted, ch
 from meshsec_relayer.engine.packets import Book, Channel, Entry
 from meshsec_relayer.engine.proofs import Proven, proven
 from meshsec_relayer.engine.selection import find_channel, find_connection
-from meshsec_relayer.engine.tasks import Task, Tasks, Until
+from meshsec_relayer.engine.tasks import Bell, Task, Tasks, Until
 
 HANDSHAKE_REFUSED = "relayer/handshake-refused"
 CLIENT_NOT_CREATED = "relayer/client-not-created"
@@ -43,6 +43,7 @@ class Path:
         """By the name of the chain that hosts them."""
         self.ready = False
         """Whether every channel has been opened."""
+        self._opened = Bell()
         self.problem = ""
         """Why it is not ready, after a failure."""
         self.version = 0
@@ -74,6 +75,10 @@ class Path:
             self.wanted = (*self.wanted, channel)
             self.ready = False
 
+    def until_open(self) -> Until:
+        """Wait until every channel has been opened."""
+        return Until(lambda: self.ready, f"the path {self.name} to open", bell=self._opened)
+
     def establish(self, tasks: Tasks, accounts: Mapping[str, Account], patience: int) -> Task[None]:
         """Find or open clients, connection and channels; done when every channel is open at both ends.
 
@@ -96,6 +101,7 @@ class Path:
             yield from self._refresh(tasks)
         self._remember()
         self.ready, self.problem = True, ""
+        self._opened.ring()
         if not self._begun:
             self.begin_anew()
         self.version += 1

@@ -2,10 +2,14 @@
 
 A task waits either for replies (`Fetch`) or until a condition on what the engine knows holds (`Until`). Tasks run in the order
 in which they were started, so the same answers in the same order always give the same requests.
+
+Whenever something has happened, conditions are asked again, but for those with a `Bell` that has not rung.
 """
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
+from heapq import heappop, heappush
 from typing import TypeVar
 
 import msgspec
@@ -38,6 +42,23 @@ class Fetch:
     requests: tuple[Request, ...]
 
 
+class Bell:
+    """Is rung whenever a condition may have come true."""
+
+    def __init__(self) -> None:
+        self._sleepers: list[Callable[[], None]] = []
+
+    def wait(self, wake: Callable[[], None]) -> None:
+        """Do something when it rings for the next time."""
+        self._sleepers.append(wake)
+
+    def ring(self) -> None:
+        """Wake whoever waits."""
+        sleepers, self._sleepers = self._sleepers, []
+        for wake in sleepers:
+            wake()
+
+
 @dataclass(frozen=True, slots=True)
 class Until:
     """Wait until a condition holds."""
@@ -49,6 +70,8 @@ class Until:
     """The chain whose next block would help."""
     at: int | None = None
     """The time (as told by polls) at which the condition holds at the latest."""
+    bell: Bell | None = None
+    """Rings before the condition holds, so that nobody has to ask until then."""
 
 
 Wait = Fetch | Until
@@ -57,6 +80,7 @@ Task = Generator[Wait, Replies, T]
 
 @dataclass(slots=True)
 class _Running:
+    place: int
     name: str
     task: Task[None]
     wait: Wait | None = None
@@ -71,14 +95,24 @@ class Tasks:
         self.now = now
         self.asked: list[Ask] = []
         """Requests that have not been handed out yet."""
-        self._running: list[_Running] = []
+        self._started = 0
+        self._running: dict[int, _Running] = {}
+        """By place: how many were started before."""
+        self._awake: dict[int, _Running] = {}
+        """Those that may be able to go on."""
+        self._turns: list[int] = []
+        """A heap of places whose turn is still to come."""
+        self._turn: int | None = None
+        """The place whose turn it is, while `run` is under way."""
         self._pending: dict[int, tuple[_Running, int]] = {}
         self.numbers = numbers
         """The last number that was given to a request."""
 
     def start(self, name: str, task: Task[None]) -> None:
         """Start a task; it runs with the next `run`."""
-        self._running.append(_Running(name, task))
+        running = _Running(self._started, name, task)
+        self._started += 1
+        self._running[running.place] = self._awake[running.place] = running
 
     def keep(self, name: str, make: Callable[[], Task[None]], failed: Callable[[Rejected], None]) -> None:
         """Start a task that starts over, after a rest, whenever it is refused something."""
@@ -105,9 +139,10 @@ class Tasks:
             Rejected: what the first of them to fail was refused; after both have ended.
         """
         results: dict[int, T | Rejected] = {}
+        bell = Bell()
         for index, task in enumerate((first, second)):
-            self.start(f"{name}/{index}", _into(results, index, task))
-        yield Until(lambda: len(results) == 2, "both sides")
+            self.start(f"{name}/{index}", _into(results, index, task, bell))
+        yield Until(lambda: len(results) == 2, "both sides", bell=bell)
         one, other = results[0], results[1]
         if isinstance(one, Rejected):
             raise one
@@ -123,16 +158,31 @@ class Tasks:
         running, index = found
         running.replies[index] = reply
         running.missing -= 1
+        if not running.missing:
+            self._wake(running)
 
     def run(self) -> None:
         """Let every task go on until all of them wait."""
         going = True
         while going:
             going = False
-            for running in list(self._running):
+            self._turns = sorted(self._awake)
+            while self._turns:
+                self._turn = heappop(self._turns)
+                running = self._awake[self._turn]
                 if self._can_go(running):
                     going = True
                     self._advance(running)
+                elif isinstance(running.wait, Until) and running.wait.bell is not None:
+                    del self._awake[running.place]
+                    running.wait.bell.wait(partial(self._wake, running))
+        self._turn = None
+
+    def _wake(self, running: _Running) -> None:
+        """Ask a task again: in this round if its turn is still to come."""
+        self._awake[running.place] = running
+        if self._turn is not None and running.place > self._turn:
+            heappush(self._turns, running.place)
 
     @property
     def asking(self) -> int:
@@ -141,11 +191,11 @@ class Tasks:
 
     def waits(self) -> tuple[tuple[str, Until], ...]:
         """Return the conditions that tasks wait for, by task name."""
-        return tuple((running.name, running.wait) for running in self._running if isinstance(running.wait, Until))
+        return tuple((running.name, running.wait) for running in self._running.values() if isinstance(running.wait, Until))
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the tasks that are under way."""
-        return tuple(running.name for running in self._running)
+        return tuple(running.name for running in self._running.values())
 
     def _can_go(self, running: _Running) -> bool:
         match running.wait:
@@ -162,9 +212,10 @@ class Tasks:
         try:
             running.wait = next(running.task) if running.wait is None else running.task.send(replies)
         except StopIteration:
-            self._running.remove(running)
+            del self._running[running.place], self._awake[running.place]
             return
-        if isinstance(running.wait, Fetch):
+        if isinstance(running.wait, Fetch) and running.wait.requests:
+            del self._awake[running.place]
             running.missing = len(running.wait.requests)
             running.replies = [None] * running.missing
             for index, request in enumerate(running.wait.requests):
@@ -173,11 +224,12 @@ class Tasks:
                 self.asked.append(Ask(self.numbers, request))
 
 
-def _into(results: dict[int, T | Rejected], index: int, task: Task[T]) -> Task[None]:
+def _into(results: dict[int, T | Rejected], index: int, task: Task[T], bell: Bell) -> Task[None]:
     try:
         results[index] = yield from task
     except Rejected as refusal:
         results[index] = refusal
+    bell.ring()
 
 
 def rest(failures: int) -> int:

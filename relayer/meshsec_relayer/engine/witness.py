@@ -102,7 +102,7 @@ class Witness:
             said = "client-watch-given-up" if hopeless else "client-watch"
             tell("error" if hopeless else "warning", said, path=self.path.name, host=self.host.name, reason=refusal)
 
-        yield Until(lambda: self.path.ready, f"the path {self.path.name} to open")
+        yield self.path.until_open()
         why = f"somebody to tell the client of {self.subject.name} on {self.host.name} anything"
         yield from self.docket.run(why, lambda sighting: self._examine(sighting, meters, tell), failed)
 
