@@ -1,5 +1,6 @@
 """What a measurement gives; how fast it is, no test says."""
 
+from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
 from statistics import median
@@ -96,14 +97,14 @@ def test_a_suite_is_run_by_name_and_tells_what_it_does_on_stderr(
 ) -> None:
     said = Figure("state.write_us", 1.0, "us")
     monkeypatch.setitem(bench.SUITES, "state", lambda: iter((said,)))  # type: ignore[arg-type]
-    assert bench.run("state") == [said]
+    assert list(bench.run("state")) == [said]
     out, err = capsys.readouterr()
     assert (out, "state.write_us" in err) == ("", True)
 
 
 def test_an_unknown_suite_is_refused_with_the_known_ones() -> None:
     with pytest.raises(Rejected) as refusal:
-        bench.run("sums")
+        list(bench.run("sums"))
     assert (refusal.value.code, refusal.value.facts["known"]) == ("bench/unknown-suite", ", ".join((*bench.SUITES, "scale")))
 
 
@@ -215,6 +216,17 @@ def test_the_command_compares_with_a_baseline_and_fails_only_above_what_it_is_to
             }
         ],
     }
+
+
+def test_what_was_measured_is_saved_even_if_a_later_suite_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> Iterator[Figure]:
+        yield Figure("boot.help_ms", 100.0, "ms")
+        raise Rejected("supervisor/no-answer")
+
+    file = tmp_path / "kept.json"
+    monkeypatch.setattr(bench, "SUITES", {"boot": fails})
+    assert main(["bench", "--save", str(file)]) != 0
+    assert [found.name for found in baseline.load(str(file)).figures] == ["boot.help_ms"]
 
 
 BAD_INPUT = {

@@ -45,8 +45,8 @@ def named(suite: str = "") -> tuple[str, ...]:
     return (suite,) if suite else tuple(SUITES)
 
 
-def run(suite: str = "", told: Callable[[str], object] = tell) -> list[Figure]:
-    """Measure one suite, or all of them.
+def run(suite: str = "", told: Callable[[str], object] = tell) -> Iterator[Figure]:
+    """Measure one suite, or all of them; each figure comes as soon as it is known.
 
     Args:
         suite: its name.
@@ -55,10 +55,8 @@ def run(suite: str = "", told: Callable[[str], object] = tell) -> list[Figure]:
     Raises:
         Rejected: `bench/unknown-suite`.
     """
-    figures = []
     for name in named(suite):
         told(f"{name} …")
         for figure in SUITES[name]():
             told(f"  {figure}")
-            figures.append(figure)
-    return figures
+            yield figure

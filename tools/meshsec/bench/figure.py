@@ -51,7 +51,7 @@ class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
     def __str__(self) -> str:
         """Spell the figure for people."""
         bound = "" if self.ratio is None else f"   {self.ratio:.0%} of the {self.limit:,.0f} of {self.limited_by}"
-        return f"{self.name:<24} {self.value:>10,} {self.unit}{bound}"
+        return f"{self.name:<32} {self.value:>10,} {self.unit}{bound}"
 
 
 def figure(

@@ -48,11 +48,15 @@ def bench(
     before = baseline.load(compare) if compare else None
     load = getloadavg()[0]
     file = baseline.place(save) if save else None
-    with picture.progress(suites.named(suite), json=json) as told:
-        figures = suites.run(suite, told)
+    figures = []
+    try:
+        with picture.progress(suites.named(suite), json=json) as told:
+            for figure in suites.run(suite, told):
+                figures.append(figure)
+    finally:
+        if file is not None and figures:  # minutes of work, even if a later suite fails
+            baseline.save(file, figures, load)
     changes = baseline.compare(before.figures if before else (), figures)
-    if file is not None:
-        baseline.save(file, figures, load)
     picture.show(figures, changes if before else None, json=json)
     if before and (doubt := before.doubt(load)):
         tell(doubt)

@@ -101,8 +101,8 @@ def _bars(curve: Curve) -> str:
 
 def _table(*columns: tuple[str, Side]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading, side in columns:
-        table.add_column(heading, justify=side, overflow="fold")
+    for number, (heading, side) in enumerate(columns):
+        table.add_column(heading, justify=side, overflow="fold", no_wrap=number == 0)
     return table
 
 
