@@ -13,7 +13,6 @@ from meshsec_core.replica.storage import PowerCut
 from meshsec_node import rewinding
 from meshsec_node.runner import Runner
 from meshsec_node.settings import BlockMode
-from meshsec_node.storage import SqliteStorage
 from meshsec_node.views.chain import receipt_fields
 from meshsec_node.views.routes import Reply, Request
 from meshsec_node.views.txs import compose
@@ -22,8 +21,6 @@ from meshsec_sdk.quantities import duration
 
 WAIT_SECONDS = 30.0
 """How long an answer may wait for a block; then 202 says that the outcome is open."""
-
-NO_DISK = "dev/no-disk"
 
 MAX_BLOCKS = 10_000
 JUMP_BLOCKS = 2
@@ -128,11 +125,9 @@ async def block_mode(runner: Runner, request: Request) -> Reply:
 async def cut_power(runner: Runner, request: Request) -> Reply:
     """Let the process die by SIGKILL before one of its next durable writes; what shares its sync is lost with it, unheard of."""
     asked = read_body(request.body, Cut)
-    if not isinstance(runner.storage, SqliteStorage):
-        raise Rejected(NO_DISK, chain_id=runner.replica.genesis.chain_id)
     if asked.batch < 1:
         raise Rejected(BAD_PARAMETER, name="batch", found=str(asked.batch), expected="1 or more")
-    runner.storage.cut = PowerCut(asked.batch, commit=asked.commit)
+    runner.cut_power(PowerCut(asked.batch, commit=asked.commit))
     return Reply({"batch": asked.batch, "height": runner.replica.height})
 
 

@@ -20,20 +20,21 @@ from meshsec_core.replica.drive import Left, carry_out
 from meshsec_core.replica.events import Committed, Effect, Event, Fire, Halted, SetTimer, Tick, Timer
 from meshsec_core.replica.pruning import Keep
 from meshsec_core.replica.replica import Replica
-from meshsec_core.replica.storage import Batching, Table, Write
+from meshsec_core.replica.storage import Batching, PowerCut, Table, Write
 from meshsec_node.ahead import Ahead
 from meshsec_node.aliases import Aliases
 from meshsec_node.clock import MeshClock
 from meshsec_node.metrics import Metrics
 from meshsec_node.settings import BlockMode, Settings
 from meshsec_node.snapshots import Snapshots
-from meshsec_node.storage import DiskFailed
+from meshsec_node.storage import DiskFailed, SqliteStorage
 from meshsec_sdk.models import load_models
 
 HALTED = "node/halted"
 DROPPED = "tx/dropped"
 NO_BLOCK = "dev/no-block"
 REVERTED = "dev/reverted"
+NO_DISK = "dev/no-disk"
 
 CLOCK_KEY: Final = b"shell/clock-offset"
 """Row in the table META that holds the logical clock's offset."""
@@ -392,10 +393,22 @@ class Runner:
         self._follow(self._carried_out(lambda: self.replica.partition(groups)))
 
     def heal(self, validator: str | None = None) -> None:
-        """End the faults of one validator; or all of them, and all branches. See `Replica.heal`."""
+        """End the faults of one validator; or all of them, all branches, and a power cut to come. See `Replica.heal`."""
+        if validator is None and isinstance(self.storage, SqliteStorage):
+            self.storage.cut = None
         self._follow(self._carried_out(lambda: self.replica.heal(validator)))
         for name in list(self.branches) if validator is None else ():
             self.end_fork(name)
+
+    def cut_power(self, cut: PowerCut) -> None:
+        """Let this process die before a write, as if the power failed.
+
+        Raises:
+            Rejected: `dev/no-disk` for a chain in memory, such as a branch.
+        """
+        if not isinstance(self.storage, SqliteStorage):
+            raise Rejected(NO_DISK, chain_id=self.replica.genesis.chain_id)
+        self.storage.cut = cut
 
     def fork(self, name: str, validators: Collection[str], *, late: bool) -> None:
         """Begin a branch behind the last block: rows in memory, a loop and a face of its own, the clock and mode of the chain.

@@ -46,6 +46,14 @@ def test_a_process_that_dies_before_a_commit_has_not_made_the_block(world: Proce
     world.check_laws()
 
 
+def test_a_power_cut_to_come_is_healed_like_any_fault(world: ProcessWorld) -> None:
+    process = pid(world)
+    world.juno.post("/v1/dev/cut-power", {"batch": "40"})
+    world.heal()
+    world.mine(30)
+    assert pid(world) == process
+
+
 def test_who_asks_for_no_write_is_told_so(world: ProcessWorld) -> None:
     answer = httpx.post(f"{world.home.running().endpoints.chains['juno']}/v1/dev/cut-power", json={"batch": "0"})
     assert (answer.status_code, answer.json()["code"]) == (400, "http/bad-parameter")

@@ -78,6 +78,15 @@ def test_a_block_that_was_decided_and_not_committed_comes_back_as_it_was(blocks:
         assert [found["jailed"] for found in world.juno.query("staking", "validators")] == [False] * 4
 
 
+def test_a_power_cut_to_come_is_healed_like_any_fault() -> None:
+    with SimWorld("pair") as world:
+        world.fault("lose-writes", "juno", writes=20)
+        replica = world.nodes["juno"].replica
+        world.heal()
+        world.mine(10)
+        assert world.nodes["juno"].replica is replica
+
+
 def test_a_state_that_nobody_reaches_is_signed_beside_the_chain_and_the_chain_goes_on_without_it() -> None:
     with SimWorld("pair") as world:
         before = world.juno.balance("erin")

@@ -116,6 +116,8 @@ class SimChain:
 
     def heal(self, validator: str | None = None) -> None:
         """End faults; everybody hears what was missed. Without a validator branches end too."""
+        if validator is None:
+            self.storage.cut = None
         self._carry_out(self.replica.heal(validator))
         if validator is None:
             self.branches.clear()
