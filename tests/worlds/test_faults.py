@@ -36,15 +36,16 @@ def test_a_flapping_validator_is_absent_and_present_in_turns() -> None:
     assert {rig.committed(height).round for height in range(3, 11)} <= {0, 1}
 
 
-def test_a_slow_validators_votes_come_too_late_and_are_there_again_after_heal() -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_a_slow_validators_votes_come_too_late_and_are_there_again_after_heal(name: str) -> None:
     rig = Rig()
     rig.blocks(2)
-    rig.replica.fault("slow", "val-2", {"delay": 500 * MILLISECOND})
+    rig.replica.fault("slow", name, {"delay": 500 * MILLISECOND})
     rig.blocks(8)
-    late = [rig.signed(height)["val-2"] for height in range(3, 11)]
+    late = [rig.signed(height)[name] for height in range(3, 11)]
     assert late == [FLAG_ABSENT] * 8
     assert [rig.committed(height).round for height in range(3, 11)].count(1) == 2
-    rig.chain.heal("val-2")
+    rig.chain.heal(name)
     rig.blocks(1)
     assert rig.signed(11) == dict.fromkeys(NAMES, FLAG_COMMIT)
 

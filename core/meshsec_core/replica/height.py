@@ -33,7 +33,7 @@ from meshsec_core.consensus.step import Effect as StepEffect
 from meshsec_core.consensus.step import Event as StepEvent
 from meshsec_core.consensus.step import Timer as TimerKind
 from meshsec_core.consensus.timeouts import LOCAL
-from meshsec_core.consensus.votes import NO_BLOCK, Choice, check_proposal, check_vote, choice_of
+from meshsec_core.consensus.votes import NO_BLOCK, Choice, check_proposal, check_vote, choice_of, is_quorum
 from meshsec_core.kernel.crypto import Verify, sha256
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.kernel.types import SECOND
@@ -193,11 +193,19 @@ class Height:
         return sealed
 
     def commit_of(self, decision: Decide) -> Commit:
-        """Build the commit from all precommits of the deciding round that the first to decide has heard."""
+        """Build the commit from all precommits of the deciding round that the first to decide has heard.
+
+        A slow validator that decides first hears itself at once; its own vote is on its way all the same, and left out unless the
+        block needs it.
+        """
         missed = () if self._decider is None else self._decider.missed
-        heard = [said.vote for number, said in enumerate(self._said) if said.vote is not None and number not in missed]
-        votes = [vote for vote in heard if vote.kind == PRECOMMIT and vote.round == decision.round]
-        return make_commit(self.tip.validators, self.number, decision.round, decision.block, votes)
+        heard = {number: said.vote for number, said in enumerate(self._said) if said.vote is not None and number not in missed}
+        votes = {number: vote for number, vote in heard.items() if vote.kind == PRECOMMIT and vote.round == decision.round}
+        arrived = [vote for number, vote in votes.items() if number not in self._held]
+        powers, total = self.tip.validators.roster.powers, self.tip.validators.total_power
+        enough = is_quorum(sum(powers[vote.index] for vote in arrived if vote.block_id == decision.block), total)
+        chosen = arrived if enough else votes.values()
+        return make_commit(self.tip.validators, self.number, decision.round, decision.block, chosen)
 
     # messages
 
