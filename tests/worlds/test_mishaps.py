@@ -41,6 +41,8 @@ def test_a_halted_chain_makes_blocks_again_when_it_is_healed() -> None:
         world.mine(3)
         assert world.juno.height == before
         assert world.juno.get("/v1/status")["faults"] == ["down: val-0, val-1, val-2, val-3"]
+        reasons = world.juno.get("/v1/status")["reasons"]
+        assert world.juno.get("/readyz") == {"ready": False, "reasons": reasons}  # with status 503, and no problem
         world.heal("juno")  # and the height under way goes on
         world.mine(3)
         assert world.juno.height == before + 4

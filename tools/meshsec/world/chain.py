@@ -161,11 +161,11 @@ class Branch(Chain):
 
 
 def accepted(status: int, answer: Any) -> Any:
-    """Return a good answer; turn a problem into what it says.
+    """Return a good answer; turn a problem into what it says. Who is not ready (503) answers so too, and that is no problem.
 
     Raises:
         Rejected: with the problem's code and facts.
     """
-    if 200 <= status < 300:
+    if 200 <= status < 300 or "ready" in answer:
         return answer
     raise Rejected(answer["code"], **answer["facts"])
