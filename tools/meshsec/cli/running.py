@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from meshsec.world.process import ProcessWorld
 
 DONE = "done"
+FAULT = "fault."
+"""What only some faults do: say more than that they are done."""
 
 
 @contextmanager
@@ -30,7 +32,7 @@ def attached(directory: Path) -> Iterator["ProcessWorld"]:
 
 
 def act(directory: Path, verb: str, given: Mapping[str, Any], *, json: bool) -> None:
-    """Do a verb of the registry to the running mesh, and say so.
+    """Do a verb of the registry to the running mesh, and tell what it says and where the chains are then.
 
     Raises:
         Rejected: `verbs/…`, `mesh/not-running`, or what the mesh refuses.
@@ -40,7 +42,9 @@ def act(directory: Path, verb: str, given: Mapping[str, Any], *, json: bool) -> 
     found = verbs.find(verb)
     arguments = verbs.arguments(found, {name: value for name, value in given.items() if value not in (None, "")})
     with attached(directory) as world:
-        verbs.apply(world, found, arguments)
+        answer = verbs.apply(world, found, arguments)
+        said = answer if found.name.startswith(FAULT) and isinstance(answer, dict) else {}
         heights = {name: chain.height for name, chain in world.chains.items()}
-    text = f"{found.name} {DONE}: " + ", ".join(f"{name} at {height}" for name, height in heights.items())
-    say({"verb": found.name, "heights": heights}, json=json, text=text)
+    facts = [f"{name} {fact}" for name, fact in said.items() if isinstance(fact, str)]
+    text = f"{found.name} {DONE}: " + ", ".join([*facts, *(f"{name} at {height}" for name, height in heights.items())])
+    say({"verb": found.name, "heights": heights, **({"said": said} if facts else {})}, json=json, text=text)
