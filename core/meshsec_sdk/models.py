@@ -7,7 +7,9 @@ the same way. Only models that somebody names are loaded.
 import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
+from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint, distributions
+from types import ModuleType
 
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.runtime.genesis import UNKNOWN_MODEL
@@ -50,6 +52,12 @@ def packages_of(name: str) -> list[str]:
     """Return which distributions register a model, with their versions and where it lies: one, if all is well."""
     entries = _registered(tuple(sys.path)).get(name, ())
     return [f"{entry.dist.name} {entry.dist.version}, {entry.value}" if entry.dist else entry.value for entry in entries]
+
+
+def source_of(name: str) -> ModuleType:
+    """Return the module, or the package, that holds a model which can be loaded; see `load_model`."""
+    load_model(name)
+    return import_module(_registered(tuple(sys.path))[name][0].module)
 
 
 @cache

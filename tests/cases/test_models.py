@@ -134,6 +134,7 @@ def test_the_command_line_lists_models_their_packages_and_what_is_wrong_with_the
         "measures": [],
         "laws": [],
         "channel": False,
+        "impure": [],
     }
     assert "mesh/measures/corruption" in found["mesh"]["measures"]
     install(tmp_path / "more", monkeypatch, "broken", {"broken_file.py": "1 // 0"}, wrong="broken_file:MODEL")
@@ -141,8 +142,18 @@ def test_the_command_line_lists_models_their_packages_and_what_is_wrong_with_the
     broken = json.loads(capsys.readouterr().out)["wrong"]
     assert broken["packages"] == ["broken 1.0, broken_file:MODEL"]
     assert broken["broken"].startswith("model/broken: ZeroDivisionError")
+    assert (found["mesh"]["impure"], found["none"]["impure"]) == ([], [])
     assert main(["tx", "osmosis", "list", "--json"]) == 2  # said, and not passed over
     assert json.loads(capsys.readouterr().out)["code"] == "model/broken"
+
+
+def test_the_command_line_tells_where_validators_of_a_model_could_disagree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(tmp_path, monkeypatch, "greetings", {"halved.py": GREETING + "HALF = 1 / 2\n"}, greeting="halved:GREETING")
+    assert main(["models", "--json"]) == 1
+    lines = GREETING.count("\n") + 1
+    assert json.loads(capsys.readouterr().out)["greeting"]["impure"] == [f"halved.py:{lines} true division"]
 
 
 class Foreign(Msg, frozen=True, tag="bank/Take"):

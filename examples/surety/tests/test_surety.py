@@ -1,8 +1,10 @@
 """What surety promises, on meshes of real chains. Amounts are worked out by hand: one coin is worth 0.5 less a tenth, 0.45."""
 
 import pytest
+import surety
 from surety import GiveNotice, Pledge, Reclaim
 
+from meshsec.purity import assert_pure
 from meshsec.pytest_plugin import MeshFactory
 from meshsec.world.base import World
 from meshsec_sdk.errors import TxRejected
@@ -25,6 +27,10 @@ def pledge(world: World, amount: int, validator: str = "val-0") -> None:
 
 def standing(world: World) -> int:
     return sum(int(held["standing"]) for held in world.osmosis.query("surety/provider", "sureties", user="alice").values())
+
+
+def test_every_validator_computes_the_same() -> None:
+    assert_pure(surety)
 
 
 def test_a_pledge_gives_power_on_the_other_chain_and_notice_takes_it_away(mesh_world: World) -> None:

@@ -18,12 +18,13 @@ def models(json: Json = False) -> int:
 
     found = {name: _about(name) for name in model_names()}
     say(found, json=json)
-    return CHECK_FAILED if any("broken" in about for about in found.values()) else 0
+    return CHECK_FAILED if any(about.get("broken") or about.get("impure") for about in found.values()) else 0
 
 
 def _about(name: str) -> dict[str, Any]:
+    from meshsec.purity import impurities
     from meshsec_core.kernel.errors import Rejected
-    from meshsec_sdk.models import load_model, packages_of
+    from meshsec_sdk.models import load_model, packages_of, source_of
 
     about: dict[str, Any] = {"packages": packages_of(name)}
     try:
@@ -39,4 +40,5 @@ def _about(name: str) -> dict[str, Any]:
         "measures": [f"{name}/measures/{measure}" for measure in model.measures],
         "laws": [*(law for side in sides for law in side.laws), *(law.name for law in model.laws)],
         "channel": model.has_channel,
+        "impure": impurities(source_of(name)),
     }
