@@ -38,8 +38,9 @@ from meshsec_core.kernel.crypto import Verify, sha256
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.kernel.wire.hashes import proposal_sign_bytes, vote_sign_bytes
-from meshsec_core.kernel.wire.tendermint import PRECOMMIT, PREVOTE, Block, BlockId, Commit, PartSetHeader, Proposal, Vote
+from meshsec_core.kernel.wire.tendermint import PRECOMMIT, PREVOTE, Block, BlockId, Commit, Proposal, Vote
 from meshsec_core.replica.chain import MILLISECOND, Tip, seal
+from meshsec_core.replica.doubles import rival_block, rival_id
 from meshsec_core.replica.events import ARRIVAL, RESENT, Deliver, SetTimer, Timer
 from meshsec_core.replica.events import Proposed as Message
 from meshsec_core.replica.faults import DOUBLE_SIGN
@@ -363,7 +364,7 @@ class Height:
         self._proposals.append(Message(replace(proposal, time=time, signature=signature), block, voter.address))
         if voter.conduct.doubles == STEP_PROPOSE and wish.block is None:
             voter.spend(DOUBLE_SIGN, self.number)
-            rival = self._rival(block)
+            rival = rival_block(block, self.tip.validators)
             proposal = self._proposal(voter, wish, rival)
             signature = voter.key.sign(proposal_sign_bytes(self.tip.chain_id, proposal))
             self._proposals.append(Message(replace(proposal, signature=signature), rival, voter.address))
@@ -371,13 +372,6 @@ class Height:
     def _proposal(self, voter: Voter, wish: Propose, block: Block) -> Proposal:
         time = self._time_after(voter, block.header.time)
         return Proposal(self.number, wish.round, wish.pol_round, self.seal(block)[0], time)
-
-    def _rival(self, block: Block) -> Block:
-        """Return another valid block: the same in the name of the next validator of the set, if there is one."""
-        roster = self.tip.validators.roster
-        position = self.tip.validators.index_of(block.header.proposer_address) or 0
-        other = roster.addresses[(position + 1) % len(roster.addresses)]
-        return replace(block, header=replace(block.header, proposer_address=other))
 
     def _cast(self, voter: Voter, wish: Cast) -> None:
         vote = self._vote(voter, wish, wish.block)
@@ -388,7 +382,7 @@ class Height:
         self._votes.append(replace(vote, time=time, signature=signature))
         if voter.conduct.doubles == STEPS[wish.kind] and wish.block is not None:
             voter.spend(DOUBLE_SIGN, self.number)
-            other = self._vote(voter, wish, _conflicting(wish.block))
+            other = self._vote(voter, wish, rival_id(wish.block))
             self._votes.append(replace(other, signature=voter.key.sign(self._sign_bytes(other))))
 
     def _vote(self, voter: Voter, wish: Cast, choice: Choice) -> Vote:
@@ -402,7 +396,3 @@ class Height:
 
     def _time_after(self, voter: Voter, time: int) -> int:
         return max(self.now + voter.conduct.shift, time + MILLISECOND)
-
-
-def _conflicting(block: BlockId) -> BlockId:
-    return BlockId(sha256(b"equivocation" + block.hash), PartSetHeader(1, sha256(b"parts" + block.hash)))
