@@ -9,8 +9,8 @@ import structlog
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
 from meshsec_core.replica.generations import Fork, marks_above
-from meshsec_node.clock import MeshClock
-from meshsec_node.runner import Runner, clock_row
+from meshsec_node.clock import MeshClock, clock_row
+from meshsec_node.runner import Runner
 from meshsec_node.snapshots import Saved, Snapshots
 from meshsec_node.views.routes import Reply, Request
 from meshsec_sdk.problems import BAD_PARAMETER, read_body

@@ -5,12 +5,12 @@ Everything here runs on one asyncio loop; only the signatures of batches are ver
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from starlette.types import ASGIApp
 
-from meshsec_core.app import Forgery, Receipt, Results
+from meshsec_core.app import Forgery, Receipt
 from meshsec_core.kernel.crypto import MemoVerifier
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
@@ -20,24 +20,21 @@ from meshsec_core.replica.drive import Left, carry_out
 from meshsec_core.replica.events import Committed, Effect, Event, Fire, Halted, SetTimer, Tick, Timer
 from meshsec_core.replica.pruning import Keep
 from meshsec_core.replica.replica import Replica
-from meshsec_core.replica.storage import Batching, PowerCut, Table, Write
+from meshsec_core.replica.storage import Batching, PowerCut, Table
 from meshsec_node.ahead import Ahead
 from meshsec_node.aliases import Aliases
-from meshsec_node.clock import MeshClock
+from meshsec_node.clock import CLOCK_KEY, MeshClock, clock_row
 from meshsec_node.metrics import Metrics
 from meshsec_node.settings import BlockMode, Settings
 from meshsec_node.snapshots import Snapshots
 from meshsec_node.storage import DiskFailed, SqliteStorage
+from meshsec_node.waiting import Waiting
 from meshsec_sdk.models import load_models
 
 HALTED = "node/halted"
-DROPPED = "tx/dropped"
 NO_BLOCK = "dev/no-block"
 REVERTED = "dev/reverted"
 NO_DISK = "dev/no-disk"
-
-CLOCK_KEY: Final = b"shell/clock-offset"
-"""Row in the table META that holds the logical clock's offset."""
 
 STALLED_SECONDS = 10.0
 """After so long without a decision a height in progress is a reason not to be ready."""
@@ -79,9 +76,8 @@ class Runner:
         self.ahead = Ahead(settings.verifiers, verifier)
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
-        self._news = asyncio.Event()
         self._timers: dict[Timer, tuple[int, asyncio.TimerHandle]] = {}
-        self._waiters: dict[bytes, list[asyncio.Future[Receipt]]] = {}
+        self._waiting = Waiting()
         self._begun = self._loop.time() - settings.heartbeat / SECOND
         self._ordered = 0
         self._log = structlog.get_logger()
@@ -157,11 +153,9 @@ class Runner:
         for name in list(self.branches):
             self.end_fork(name)
         self._wake.set()
-        self._news.set()
         for _, handle in self._timers.values():
             handle.cancel()
-        for waiter in (waiter for waiters in self._waiters.values() for waiter in waiters):
-            waiter.cancel()
+        self._waiting.stop()
         self.ahead.stop()
 
     def _delay(self) -> float | None:
@@ -246,13 +240,9 @@ class Runner:
     def _halt(self, reason: str) -> None:
         self.replica.halted = reason
         self._log.error("halted", height=self.replica.height, reason=reason)
-        self._disappoint(Rejected(HALTED, reason=reason))
-        self._publish()
-
-    def _disappoint(self, refusal: Rejected) -> None:
-        waiting, self._waiters = self._waiters, {}
-        for waiter in (waiter for waiters in waiting.values() for waiter in waiters if not waiter.done()):
-            waiter.set_exception(refusal)
+        self._waiting.disappoint(Rejected(HALTED, reason=reason))
+        self._waiting.tell()
+        self._wake.set()
 
     def _committed(self, height: int) -> None:
         self._ordered = max(0, self._ordered - 1)
@@ -261,28 +251,12 @@ class Runner:
         results = self.replica.results(height)
         if results is not None:
             self.metrics.committed(results, self._loop.time() - self._begun)
-            self._answer_waiters(results)
+            self._waiting.answer(results.receipts, self.replica.is_waiting)
             for event in results.events:
                 self._log.debug(event.type, height=height, **{f"at_{name}": text for name, text in event.attributes})
         self._log.debug("block", height=height)
-        self._publish()
-
-    def _publish(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        self._waiting.tell()
         self._wake.set()
-
-    def _answer_waiters(self, results: Results) -> None:
-        if not self._waiters:
-            return
-        for receipt in results.receipts:
-            for waiter in self._waiters.pop(bytes.fromhex(receipt.hash), ()):
-                if not waiter.done():
-                    waiter.set_result(receipt)
-        for tx_hash in [waited for waited in self._waiters if not self.replica.is_waiting(waited)]:
-            for waiter in self._waiters.pop(tx_hash):
-                if not waiter.done():
-                    waiter.set_exception(Rejected(DROPPED, hash=tx_hash.hex()))
 
     # waiting
 
@@ -292,23 +266,11 @@ class Runner:
         Raises:
             Rejected: `tx/dropped` if a block made it invalid, `node/halted`.
         """
-        found = self.replica.receipt(tx_hash)
-        if found is not None:
-            return found
-        waiter: asyncio.Future[Receipt] = self._loop.create_future()
-        self._waiters.setdefault(tx_hash, []).append(waiter)
-        try:
-            return await asyncio.wait_for(waiter, seconds)
-        except TimeoutError:
-            return None
+        return self.replica.receipt(tx_hash) or await self._waiting.receipt(tx_hash, seconds)
 
     async def news(self, height: int, generation: int, seconds: float) -> bool:
         """Wait until there is a block above a height of a generation; False after so many seconds, or when there will be none."""
-        try:
-            async with asyncio.timeout(seconds):
-                while self._expects(height, generation):
-                    await self._news.wait()
-        except TimeoutError:
+        if not await self._waiting.until(lambda: not self._expects(height, generation), seconds):
             return False
         return self.replica.height > height and self.replica.generation == generation
 
@@ -371,10 +333,11 @@ class Runner:
             self._timers.popitem()[1][1].cancel()
         self.replica = self.replica.reopened()
         self._pin()
-        self._disappoint(Rejected(REVERTED, generation=self.replica.generation))
+        self._waiting.disappoint(Rejected(REVERTED, generation=self.replica.generation))
         self.clock.offset = offset
         self._ordered, self._rests_until, self._begun = 0, 0.0, self._loop.time()
-        self._publish()
+        self._waiting.tell()
+        self._wake.set()
 
     def _pin(self) -> None:
         """Let the chain forget no block above a snapshot: a revert must know what it gives up."""
@@ -436,8 +399,3 @@ class Runner:
         """Let the next block of a branch begin with a forged state; see `App.forge`."""
         self.replica.app.forge(forgery)
         self._wake.set()
-
-
-def clock_row(offset: int) -> Write:
-    """Return the row that keeps the clock's offset."""
-    return Write(Table.META, CLOCK_KEY, str(offset).encode())
