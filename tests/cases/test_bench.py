@@ -44,7 +44,7 @@ def test_simulated_workloads_give_their_figures_and_finite_numbers() -> None:
         *sim.measure(tries=1, blocks=3),
         *limits.measure(tries=1, count=20, mebibytes=1, syncs=3),
         *clock.measure(tries=1, mesh="pair", processes=False),
-        *state.measure(tries=1, accounts=100, writes=10, killed=0, blocks=0),
+        *state.measure(tries=1, accounts=100, writes=10, killed=0),
         *ibc.measure(tries=1, packets=5, headers=5, real=0),
         *mesh_security.measure(users=5, validators=3, epoch_validators=4, stakes=3),
     ]
@@ -161,7 +161,7 @@ def test_a_limit_that_wavers_makes_the_ratio_waver() -> None:
 def test_only_what_both_runs_have_what_has_a_ratio_and_what_is_not_of_the_machine_is_compared() -> None:
     figures = [
         Figure("limits.fsync_per_s", 900, "syncs/s"),
-        Figure("state.growth_mib", 0.0, "MiB"),
+        Figure("growth.chain_mib", 0.0, "MiB"),
         Figure("boot.help_ms", 100, "ms"),
         Figure("boot.sim_ms", 100, "ms"),
     ]

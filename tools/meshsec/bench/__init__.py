@@ -8,7 +8,7 @@ and a row there.
 
 from collections.abc import Callable, Iterator, Mapping
 
-from meshsec.bench import block, boot, clock, ibc, idle, limits, mesh, mesh_security, sim, snapshot, state, tx
+from meshsec.bench import block, boot, clock, growth, ibc, idle, limits, mesh, mesh_security, sim, snapshot, state, tx
 from meshsec.bench.figure import Figure, tell
 from meshsec_core.kernel.errors import Rejected
 
@@ -30,6 +30,7 @@ SUITES: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "clock": clock.measure,
     "idle": idle.measure,
     "boot": boot.measure,
+    "growth": growth.measure,  # last: it takes longer than all others together
 }
 """What can be measured, by name."""
 

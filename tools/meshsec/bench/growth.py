@@ -1,10 +1,12 @@
 """Memory of a chain process that is loaded without end: what blocks and heights that are behind it leave there."""
 
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 from meshsec.bench import alone
+from meshsec.bench.figure import Figure, figure
 from meshsec.bench.resident import resident_mib
 from meshsec_core.kernel.crypto import account, address_of
 from meshsec_core.kernel.errors import InvariantViolated
@@ -17,6 +19,15 @@ from meshsec_sdk.wallet import Wallet
 SENDERS = 34
 """Each sends once in a block, which writes its sequence and two balances: 102 writes."""
 COINS = 10**9
+
+
+def measure(blocks: int = 12_000) -> Iterator[Figure]:
+    """Measure `growth.chain_mib` from block 3,000 to the last.
+
+    Args:
+        blocks: in all, more than 3,000.
+    """
+    yield figure("growth.chain_mib", [mib(blocks)], "MiB")
 
 
 def mib(blocks: int, warm: int = 3 * KEEP) -> float:

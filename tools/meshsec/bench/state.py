@@ -4,7 +4,7 @@ import gc
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
-from meshsec.bench import growth, restart
+from meshsec.bench import restart
 from meshsec.bench.figure import Figure, busy_seconds, figure, scaled
 from meshsec.bench.resident import KIB_PER_MIB, resident_mib
 from meshsec_core.kernel.merkle import ics23
@@ -15,23 +15,18 @@ BYTES_PER_MIB = KIB_PER_MIB * 1_024
 STORE = "bank"
 
 
-def measure(
-    tries: int = 5, accounts: int = 1_000_000, writes: int = 1_000, killed: int = 100_000, blocks: int = 12_000
-) -> Iterator[Figure]:
+def measure(tries: int = 5, accounts: int = 1_000_000, writes: int = 1_000, killed: int = 100_000) -> Iterator[Figure]:
     """Measure a store of many accounts: `state.load_s` and `state.bytes_per_key` when its tree is built at once,
     `state.write_us`, a write's share of a block that changes many accounts, and per key `state.prove_us`, `state.verify_us`,
-    and the same of keys that are not there; `state.growth_mib` of a chain process from block 3,000 to the last of blocks of
-    100 writes; `state.restart_s` of a killed chain, and its processor time in `state.restart_cpu_s`.
+    and the same of keys that are not there; `state.restart_s` of a killed chain, and its processor time in
+    `state.restart_cpu_s`.
 
     Args:
         tries: how many times over.
         accounts: in the store.
         writes: per block; each touches another account.
         killed: accounts of the chain that is killed; 0 leaves it out.
-        blocks: in which memory may grow, more than 3,000; 0 leaves it out.
     """
-    if blocks:
-        yield figure("state.growth_mib", [growth.mib(blocks)], "MiB")
     yield from tree(tries, accounts, writes)
     if killed:
         wall, used = restart.seconds_to_return(tries, killed)
