@@ -207,7 +207,7 @@ def test_a_chain_without_a_model_has_no_links_and_is_shown_all_the_same() -> Non
     status = {"chain_id": "osmosis-1", "name": "osmosis", "prefix": "osmo", "denom": "uosmo", "height": "3", "time": "9"}
     status |= {"app_hash": "", "block_hash": "", "validators_hash": "", "block_mode": "auto", "generation": "0"}
     answers = {
-        "/v1/status": reply(codec.encode({**status, "ready": True, "reasons": []})),
+        "/v1/status": reply(codec.encode({**status, "ready": True, "reasons": [], "faults": []})),
         "/v1/validators": reply(b'{"validators":[]}'),
         "/v1/staking/validators": reply(b"[]"),
         "/v1/mesh/consumer/links": reply(b'{"code":"query/unknown","message":"","facts":{}}', "404 Not Found"),
@@ -270,7 +270,7 @@ class Relayer:
             "chains": {name: {**seen, "height": chain.height, "scanned": chain.height} for name, chain in self.chains.items()},
             "paths": {"osmosis-juno": {**route, "clients": dict.fromkeys(self.chains, client)}},
             "pending": 0,
-            **dict.fromkeys(("held", "delayed", "duplicated", "reordered", "dropped", "waits_for"), ()),
+            **dict.fromkeys(("held", "delayed", "duplicated", "reordered", "dropped", "waits_for", "faults"), ()),
         }
         return codec.convert(json.loads(codec.encode(report)), kind)
 

@@ -164,7 +164,7 @@ def test_every_verb_that_moves_or_breaks_a_mesh_works_while_it_is_up(mesh: Path)
     verb(mesh, "heal")
     verb(mesh, "relayer", "pause")
     paused = verb(mesh, "status")["relayers"]["main"]
-    assert paused == {"idle": True, "paused": True, "pending": "0", "problems": []}
+    assert paused == {"idle": True, "paused": True, "pending": "0", "problems": [], "faults": ["pause"]}
     verb(mesh, "tx", "osmosis", "transfer/Transfer", "--from", "erin", *TRANSFER)
     verb(mesh, "relayer", "resume")
     moved = verb(mesh, "advance", "12h")["heights"]
