@@ -1,18 +1,10 @@
 """One registry of faults feeds the chain's orders, the worlds, the command line, the stories and the manual."""
 
-import inspect
-import re
-import shlex
-from pathlib import Path
-
 import pytest
 
 from meshsec import SimWorld, verbs
-from meshsec.world.mishaps import MISHAPS
 from meshsec_core.kernel.errors import Rejected
-from meshsec_core.replica.faults import FAULTS, ClockSkew, Conduct, DoubleSign, Fault, Flap, Slow, conduct_of, parameters
-
-MANUAL = Path(__file__).parents[2] / "docs" / "faults.md"
+from meshsec_core.replica.faults import FAULTS, ClockSkew, Conduct, DoubleSign, Fault, Flap, Slow, conduct_of
 
 EXAMPLES: dict[str, dict[str, str]] = {
     "slow": {"delay": "500ms"},
@@ -21,28 +13,6 @@ EXAMPLES: dict[str, dict[str, str]] = {
     "clock-skew": {"shift": "-5m"},
 }
 """What kinds take that cannot do without."""
-
-
-def test_the_manual_lists_every_kind_with_what_it_does_and_what_it_takes() -> None:
-    sections = dict(
-        re.findall(r"^## `([a-z-]+)`\n(.*?)(?=^## |\Z)", MANUAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    )
-    assert list(sections) == [*FAULTS, "partition", "fork", *MISHAPS]
-    for kind, text in sections.items():
-        (command,) = re.findall(rf"^meshsec fault {kind} (.+)$", text, re.MULTILINE)
-        verb = verbs.find(f"fault.{kind}")
-        assert verbs.arguments(verb, verbs.in_order(verb, shlex.split(command)))
-        assert "\nWatch: " in text
-        about = MISHAPS[kind].parameters if kind in MISHAPS else None
-        lines = [f"- `{param.name}` (" for param in verb.params[1:]] if about is not None else []
-        assert all(line in text for line in lines), kind
-        assert kind not in MISHAPS or MISHAPS[kind].help in " ".join(text.split())
-    for kind, found in FAULTS.items():
-        text = " ".join(sections[kind].split())
-        assert " ".join((inspect.getdoc(found) or "").split()) in text
-        takes = [f"`{item.name}` ({item.kind}; {item.default or 'needed'}): {item.help}" for item in parameters(kind)]
-        assert all(line in text for line in takes), kind
-        assert ("It takes nothing." in text) == (not takes)
 
 
 def test_every_kind_is_a_verb_of_stories_and_of_the_command_line_with_the_parameters_of_the_registry() -> None:
