@@ -25,7 +25,7 @@ class Command:
     @property
     def is_refused(self) -> bool:
         """Whether the page shows that the command fails."""
-        return any(re.match(r"[a-z]+/[a-z-]+: |main: ", line) for line in self.shown)
+        return any(re.search(r"(^|: )[a-z]+/[a-z-]+(: |$)", line) for line in self.shown)
 
 
 def text(kind: str) -> str:

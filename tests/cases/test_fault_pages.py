@@ -9,12 +9,15 @@ import pytest
 import typer
 
 from fault_pages import HEADINGS, OVERVIEW, PAGES, blocks, commands, sections, session, text
-from meshsec import Scenario, verbs
+from meshsec import Scenario, SimWorld, verbs
 from meshsec.cli.app import build
 from meshsec.scenario.library import ours
 from meshsec.world.mishaps import MISHAPS
 from meshsec_core.replica.faults import FAULTS, parameters
+from meshsec_sdk import mesh_yaml
 
+(MARKET,) = {blocks(text(kind), "yaml")[0] for kind in ("price-shock", "oracle-lie")}
+"""The mesh that two pages boot."""
 KINDS = [*FAULTS, "partition", "fork", *MISHAPS]
 WHOM = {**dict.fromkeys(FAULTS, "a validator, or a chain for all of its own"), "partition": "a chain", "fork": "a chain"}
 
@@ -74,3 +77,18 @@ def test_every_command_of_a_page_is_one_and_every_fault_is_one_that_the_registry
         if words[0] == "fault":
             verb = verbs.find(f"fault.{words[1]}")
             assert verbs.arguments(verb, verbs.in_order(verb, words[2:])), line
+
+
+def test_every_question_of_a_page_is_one_that_a_chain_answers() -> None:
+    asked = {line.partition(" | ")[0] for page in PAGES.iterdir() for line in commands(page) if line.startswith("meshsec query ")}
+    with SimWorld(mesh_yaml.loads(MARKET)) as world:
+        world.axelar.send("carol", {"@type": "prices/Quote", "base": "uosmo", "quote": "ujuno", "price_e18": "1"})
+        for chain, path, *pairs in (shlex.split(line)[2:] for line in sorted(asked) if "~" not in line):
+            module, _, name = path.rpartition("/")
+            found = (
+                world.chain(chain).get(path)
+                if path.startswith("/")
+                else world.chain(chain).query(module, name, **dict(pair.split("=") for pair in pairs))
+            )
+            assert found is not None
+    assert len(asked) > 20
