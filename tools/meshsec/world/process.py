@@ -201,7 +201,7 @@ class ProcessWorld(World):
                 sequence = again
             else:
                 raise TxRejected(answer["code"], answer["facts"])
-        raise TxRejected("tx/not-included", {"reasons": "no block in time"})
+        raise TxRejected("tx/not-included", {"reasons": f"no block has taken it for {PATIENCE_SECONDS:.0f} s, it still waits"})
 
     def _sequence(self, chain: Chain, order: dict[str, Any]) -> str:
         try:
