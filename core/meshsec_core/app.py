@@ -17,7 +17,7 @@ from meshsec_core.ibc.redundancy import refuse_redundant
 from meshsec_core.ibc.transfer import TRANSFER
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import Verify, sha256
-from meshsec_core.kernel.errors import InvariantViolated, Rejected
+from meshsec_core.kernel.errors import InvariantViolated, Rejected, told
 from meshsec_core.kernel.store.overlay import Empty, Overlay
 from meshsec_core.kernel.store.state import Prepared, State
 from meshsec_core.kernel.types import Address, Denom
@@ -31,6 +31,7 @@ from meshsec_core.modules.slashing import SLASHING
 from meshsec_core.modules.staking.module import STAKING
 from meshsec_core.modules.staking.state import active_powers
 from meshsec_core.runtime.genesis import UNKNOWN_MODEL, VERSION, Genesis, check
+from meshsec_core.runtime.law import hold
 from meshsec_core.runtime.module import Block, Ctx, Event, Machine, Module, Msg, View
 from meshsec_core.runtime.reading import Reader
 from meshsec_core.runtime.tx import ReadTx
@@ -257,7 +258,7 @@ class App:
         except InvariantViolated:
             raise
         except Exception as error:
-            raise InvariantViolated(f"block {block.height}: {type(error).__name__}: {error}") from error
+            raise InvariantViolated(f"block {block.height}: {told(error)}") from error
         results = Results(block.height, block.time, receipts, tuple(opening.events), tuple(closing.events))
         return Executed(results, self.state.preview(overlay.changes), overlay.changes, self._powers(overlay))
 
@@ -339,8 +340,8 @@ class App:
             InvariantViolated: a law does not hold.
         """
         for module in self.machine.modules:
-            for law in module.laws.values():
-                law(self.view())
+            for name, law in module.laws.items():
+                hold(name, law, self.view())
 
 
 def _refused(tx_hash: str, height: int, index: int, refusal: Rejected) -> Receipt:

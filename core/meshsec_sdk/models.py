@@ -86,7 +86,8 @@ def _load(registered: tuple[EntryPoint, ...]) -> SecurityModel:
             BROKEN_MODEL, model=entry.name, entry=entry.value, reason=f"{type(error).__name__}: {error}"[:300]
         ) from error
     if not isinstance(model, SecurityModel) or model.name != entry.name:
-        expected = f"a SecurityModel named {entry.name}"
-        raise Rejected(BROKEN_MODEL, model=entry.name, entry=entry.value, reason=f"{entry.value} is not {expected}")
+        found = f"a SecurityModel named {model.name}" if isinstance(model, SecurityModel) else f"a {type(model).__name__}"
+        reason = f"it is {found}, and has to be a SecurityModel named {entry.name}, as its entry point is"
+        raise Rejected(BROKEN_MODEL, model=entry.name, entry=entry.value, reason=reason)
     check(model)
     return model

@@ -15,6 +15,7 @@ from meshsec.cli.app import main
 from meshsec.scenario import run as running
 from meshsec.scenario.place import check_mesh
 from meshsec_core.kernel.errors import InvariantViolated, Rejected
+from meshsec_node.version import VERSION
 from meshsec_sdk import mesh_yaml
 from meshsec_sdk.mesh_file import topology
 
@@ -35,6 +36,29 @@ def story(tmp_path: Path) -> Path:
     path = tmp_path / "story.yaml"
     path.write_text(STORY)
     return path
+
+
+def test_the_command_line_says_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == VERSION
+
+
+def test_a_story_that_does_not_exist_is_answered_with_one_that_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scenario", "plan", "natto", "--json"]) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert (said["code"], said["facts"]["suggestion"]) == ("scenario/unknown-story", "nato")
+
+
+def test_a_story_may_name_the_file_of_its_mesh_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mesh.yaml").write_text("chains: {osmosis: {balances: {alice: 7uosmo}}}")
+    (tmp_path / "story.yaml").write_text(
+        "scenario: v1\nmesh: mesh.yaml\nsteps:\n  - expect: {osmosis: {balances: {alice: 7uosmo}}}\n"
+    )
+    assert main(["scenario", "run", str(tmp_path / "story.yaml"), "--dir", str(tmp_path), "--json"]) == 0
+    (tmp_path / "story.yaml").write_text("scenario: v1\nmesh: mash.yaml\nsteps: [settle]\n")
+    capsys.readouterr()
+    assert main(["scenario", "plan", str(tmp_path / "story.yaml"), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["code"] == "yaml/unreadable"
 
 
 def test_help_names_every_verb_that_is_promised(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from distributions import install
@@ -160,6 +161,12 @@ class Foreign(Msg, frozen=True, tag="bank/Take"):
     """Take what belongs to another module."""
 
 
+class Unsaid(msgspec.Struct):
+    """A section that a mesh file would have to write."""
+
+    share: int
+
+
 def _take(ctx: Ctx, msg: Foreign) -> None:
     raise AssertionError
 
@@ -173,6 +180,8 @@ def _take(ctx: Ctx, msg: Foreign) -> None:
         {"consumer": Module("trick/consumer", handlers={Foreign: _take})},
         {"consumer": Module("trick/consumer", stores=("bank",))},
         {"consumer": Module("trick/consumer", stores=("trickster",))},
+        {"consumer": Module("trick/consumer", genesis=Unsaid)},
+        {"feed_port": "trick-feed"},
         {"provider": Module("trick/provider", ports=MESH.provider.ports)},
     ],
 )

@@ -85,6 +85,30 @@ def test_whoever_breaks_its_laws_is_found_when_the_world_settles() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            ("    if found != owed:", "    if found == owed:"),
+            "the law `the pot is full` does not hold: the pot holds 1000 and owes 1000",
+        ),
+        (("    if found != owed:", "    if found // 0:"), "the law `the pot is full` cannot be checked: ZeroDivisionError"),
+    ],
+)
+def test_a_law_that_does_not_hold_or_cannot_be_checked_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str], said: str
+) -> None:
+    monkeypatch.undo()
+    name = f"surety_{len(said)}"
+    source = (EXAMPLE / "surety.py").read_text().replace(*change)
+    install(tmp_path / "changed", monkeypatch, "meshsec-surety", {f"{name}.py": source}, surety=f"{name}:SURETY")
+    world = SimWorld(load(str(EXAMPLE / "mesh.yaml")))
+    world.osmosis.send("alice", {"@type": "surety/Pledge", "consumer": "juno", "validator": "juno/val-0", "amount": "1000"})
+    with pytest.raises(InvariantViolated) as broken:
+        world.check_laws(lambda _: False)
+    assert str(broken.value).startswith(said)
+
+
 ACCUSED = """
 
 class Tell(Msg, frozen=True, tag="surety/Tell"):

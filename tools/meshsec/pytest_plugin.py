@@ -74,7 +74,13 @@ def mesh_factory(request: pytest.FixtureRequest) -> Iterator[MeshFactory]:
 @pytest.fixture
 def mesh_world(mesh_factory: MeshFactory) -> "World":
     """A connected mesh, as the test's marker `mesh` describes it; whatever the test does to it, no other test sees."""
-    return mesh_factory()
+    from meshsec_core.kernel.errors import Rejected
+
+    try:
+        return mesh_factory()
+    except Rejected as refusal:
+        reason = str(refusal)
+    pytest.fail(reason, pytrace=False)  # what is wrong with a mesh file is one line, and no trace through files of ours
 
 
 @pytest.hookimpl(wrapper=True)

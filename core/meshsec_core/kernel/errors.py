@@ -27,3 +27,12 @@ class Rejected(Exception):
 
 class InvariantViolated(Exception):
     """A bug of ours. The node halts before it signs anything that rests on it."""
+
+
+def told(error: BaseException) -> str:
+    """Say in one line what was raised that nobody raises on purpose, and where: `KeyError: 'x' (surety.py:57)`."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    said = f"{type(error).__name__}: {error}"
+    return said if trace is None else f"{said} ({trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno})"

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
+from meshsec_core.kernel.errors import InvariantViolated, told
 from meshsec_core.kernel.types import ChainId
 from meshsec_core.runtime.module import View
+
+T = TypeVar("T")
 
 Views = Mapping[ChainId, View]
 """One committed state per chain, all of the same moment."""
@@ -19,3 +23,17 @@ class Law:
     """Holds at every block; otherwise only while nothing is in flight and an epoch has passed."""
     check: Callable[[Views], None]
     """Raises `InvariantViolated` with what is wrong."""
+
+
+def hold(name: str, check: Callable[[T], None], seen: T) -> None:
+    """Check a law on what is seen, and say which one it is if it does not hold.
+
+    Raises:
+        InvariantViolated: it does not hold, or its check fails itself.
+    """
+    try:
+        check(seen)
+    except InvariantViolated as broken:
+        raise InvariantViolated(f"the law `{name}` does not hold: {broken}") from broken
+    except Exception as error:
+        raise InvariantViolated(f"the law `{name}` cannot be checked: {told(error)}") from error

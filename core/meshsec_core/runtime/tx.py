@@ -73,7 +73,10 @@ def read_msg(spelled: Any, machine: Machine) -> Msg:
     tag = spelled.get("@type") if isinstance(spelled, dict) else None
     kind = machine.messages.get(tag) if isinstance(tag, str) else None
     if kind is None:
-        raise Rejected(UNKNOWN_MESSAGE, type=str(tag)[:100], known=", ".join(sorted(machine.messages))[:2000])
+        owner = str(tag).partition("/")[0]
+        beside = [each for each in machine.messages if each.startswith(f"{owner}/")]
+        known = beside or {each.partition("/")[0] for each in machine.messages}
+        raise Rejected(UNKNOWN_MESSAGE, type=str(tag)[:100], known=", ".join(sorted(known))[:2000])
     return codec.convert(spelled, kind)
 
 

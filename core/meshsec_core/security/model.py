@@ -155,8 +155,20 @@ def check(model: SecurityModel) -> None:
                 raise Rejected(BAD_MODEL, model=name, found=found.rstrip("-")[:100], expected=f"a name that begins with {name}")
     if model.feed_port and model.feed_port not in model.consumer.ports:
         raise Rejected(BAD_MODEL, model=name, found=model.feed_port[:100], expected="a feed port that its consumer has")
+    for module in (model.provider, model.consumer):
+        if module.genesis is not None and not _has_defaults(module.genesis):
+            found = f"{module.genesis.__name__} without a default"
+            raise Rejected(BAD_MODEL, model=name, found=found, expected="a genesis section with a default for every field")
     for query in (*model.provider.queries.values(), *model.consumer.queries.values(), *model.measures.values()):
         _check_query(name, query)
+
+
+def _has_defaults(genesis: type[Any]) -> bool:
+    try:
+        genesis()
+    except TypeError:
+        return False
+    return True
 
 
 def _check_query(model: str, query: Query) -> None:

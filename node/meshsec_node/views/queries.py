@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from meshsec_core.kernel.crypto import bech32_decode
 from meshsec_core.kernel.errors import Rejected
+from meshsec_core.kernel.types import Address
 from meshsec_core.runtime.module import UNKNOWN_QUERY, Machine, Query
 from meshsec_core.runtime.module import View as State
 from meshsec_core.runtime.queries import Parameter, declared, kind_name
 from meshsec_core.security.model import CONSUMER_SIDE, PROVIDER_SIDE
 from meshsec_node.aliases import link_port
 from meshsec_node.views.routes import Node, Reply, Request, View
+from meshsec_sdk import names
 from meshsec_sdk.problems import MISSING_PARAMETER, UNKNOWN_PARAMETER
 
 
@@ -67,7 +70,8 @@ def _answer(node: Node, name: str, request: Request) -> Any:
     """Run a query with the request's parameters on the state at `height`, the latest by default.
 
     Raises:
-        Rejected: `query/unknown`, `http/unknown-parameter`, `http/missing-parameter`, `http/bad-parameter`; or as the query.
+        Rejected: `query/unknown`, `http/unknown-parameter`, `http/missing-parameter`, `http/bad-parameter`,
+            `names/unknown`; or as the query.
     """
     found = named(node.replica.machine, name)
     view = node.replica.view(request.number("height", node.replica.height))
@@ -95,4 +99,16 @@ def _read(node: Node, state: State, name: str, key: str, kind: Any, text: str, r
         return request.number(key, 0)
     if kind is bool:
         return request.flag(key)
-    return node.aliases.resolve(kind, text, state.store, link_port(name))
+    meant: str = node.aliases.resolve(kind, text, state.store, link_port(name))
+    if kind is Address and not _is_address(meant):
+        raise Rejected(names.UNKNOWN_NAME, name=text[:100], known=", ".join((*names.USERS, names.FAUCET, "an address")))
+    return meant
+
+
+def _is_address(text: str) -> bool:
+    """Tell whether a text is an address of any chain; a misspelled name would be answered as if somebody had nothing."""
+    try:
+        bech32_decode(text.rpartition("1")[0], text)
+    except Rejected:
+        return False
+    return True

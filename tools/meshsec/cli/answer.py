@@ -83,8 +83,13 @@ def _problem(code: str, facts: Facts, hint: str = "") -> dict[str, Any]:
     return {"code": code, "message": message, "facts": {**({"hint": hint} if hint else {}), **said}}
 
 
+LAST = ("expected", "known")
+"""Facts that may be long: they follow what was found."""
+
+
 def _refusal(code: str, facts: Facts, hint: str = "") -> str:
-    said = {name: str(value) for name, value in facts.items() if str(value)}
+    ordered = sorted(facts.items(), key=lambda fact: fact[0] in LAST)
+    said = {name: str(value) for name, value in ordered if str(value)}
     next_step = said.pop("hint", hint)
     what = ", ".join(f"{name} {value}" for name, value in said.items()) or code.rpartition("/")[2].replace("-", " ")
     return f"{code}: {what}" + (f"; {next_step}" if next_step else "")

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -16,10 +17,20 @@ HELP = "A local testnet for shared security. Development keys are public: never 
 
 def build() -> typer.Typer:
     """Put all verbs together."""
-    app = typer.Typer(name="meshsec", help=HELP, add_completion=True, rich_markup_mode=None)
+    app = typer.Typer(name="meshsec", add_completion=True, rich_markup_mode=None)
+    app.callback(help=HELP, invoke_without_command=True)(_version)
     for verbs in (demo, life, chains, models, faults, snapshots, packets, relayer, stories, bench, care):
         verbs.register(app)
     return app
+
+
+def _version(
+    *, version: Annotated[bool, typer.Option("--version", help="Show which version this is, and exit.", is_eager=True)] = False
+) -> None:
+    if version:
+        from meshsec_node.version import VERSION
+
+        print(VERSION)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

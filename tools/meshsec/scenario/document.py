@@ -16,6 +16,9 @@ from meshsec_sdk.mesh_file import MeshSpec, topology
 
 FORMAT = "v1"
 
+SUFFIXES = (".yaml", ".yml")
+"""Of files that may stand for a mesh; they are looked for beside the story."""
+
 EXPECT = "expect"
 WAIT = "wait"
 
@@ -126,17 +129,20 @@ def understand(document: Located, name: str) -> Story:
 
 
 def _noting(noted: list[Rejected], reader: Callable[[], T]) -> T | None:
-    """Read a part; note its mistake and go on, so that all are told at once."""
+    """Read a part; note its mistake and go on, so that all are told at once. A model that cannot be loaded is told once."""
     try:
         return reader()
     except Rejected as refusal:
-        noted.append(refusal)
+        if not (refusal.code.startswith("model/") and refusal.code in [each.code for each in noted]):
+            noted.append(refusal)
         return None
 
 
 def _mesh(mesh: Located) -> MeshSpec:
     if mesh.is_mapping:
         return mesh_yaml.read_mesh(mesh)
+    if mesh.text().endswith(SUFFIXES):
+        return mesh_yaml.load(str(Path(mesh.file).parent / mesh.text()))
     try:
         return topology(mesh.text())
     except Rejected as refusal:
@@ -145,7 +151,7 @@ def _mesh(mesh: Located) -> MeshSpec:
 
 def _placed(place: Located, refusal: Rejected) -> Rejected:
     """Return a refusal with the place in the file, unless it has one."""
-    if "line" in refusal.facts:
+    if "file" in refusal.facts:
         return refusal
     return place.refused(refusal.code, **refusal.facts)
 

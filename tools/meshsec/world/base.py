@@ -56,7 +56,7 @@ class World(ABC):
         if name in chains:
             found: Chain = chains[name]
             return found
-        raise AttributeError(name)
+        raise AttributeError(f"this world has no chain {name}; it has {', '.join(chains)}", name=name, obj=self)
 
     @property
     def seed(self) -> int:

@@ -11,7 +11,7 @@ from meshsec_core.ibc.laws import LAWS
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import verify
 from meshsec_core.kernel.types import ChainId
-from meshsec_core.runtime.law import Law
+from meshsec_core.runtime.law import Law, hold
 from meshsec_core.runtime.module import View
 from meshsec_sdk.mesh_file import MeshSpec, genesis_of
 from meshsec_sdk.models import load_models
@@ -65,10 +65,10 @@ def check_laws(
     views = {ChainId(chain.names.chain_id): read_view(spec, genesis_time, chain) for chain in chains.values()}
     for view in views.values():
         for module in view.machine.modules:
-            for law in module.laws.values():
-                law(view)
+            for name, law in module.laws.items():
+                hold(name, law, view)
     for each in filter(across, laws_across(spec)):
-        each.check(views)
+        hold(each.name, each.check, views)
 
 
 def laws_across(spec: MeshSpec) -> tuple[Law, ...]:

@@ -24,7 +24,7 @@ from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND, ChainId
 from meshsec_core.replica.generations import compare, cross_over, marks_above
 from meshsec_core.replica.storage import MemoryStorage, PowerCut
-from meshsec_core.runtime.law import Law
+from meshsec_core.runtime.law import Law, hold
 from meshsec_node.views import txs
 from meshsec_node.views.local import LocalTransport
 from meshsec_relayer.courier import Courier
@@ -285,7 +285,7 @@ class SimWorld(World):
             node.replica.app.check_laws()
             views[ChainId(self.chains[name].names.chain_id)] = node.replica.view()
         for law in filter(across, laws_across(self.spec)):
-            law.check(views)
+            hold(law.name, law.check, views)
 
     def digest(self) -> str:
         """Return a hash over all blocks and events of all chains: equal for equal seeds and inputs."""

@@ -293,7 +293,9 @@ def _split(path: str) -> tuple[str, bytes]:
 def _written(path: str, stores: Mapping[str, object]) -> tuple[str, bytes]:
     """Split a path that is written, after checking it."""
     store, key = _split(path)
-    if store not in stores or not (path.isascii() and path.isprintable()):
+    if store not in stores:
+        raise InvariantViolated(f"{path!r} cannot be written: no module of this chain lists `{store}` among its `stores`")
+    if not (path.isascii() and path.isprintable()):
         raise InvariantViolated(f"{path!r} cannot be written")
     return store, key
 
