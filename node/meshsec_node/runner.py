@@ -199,15 +199,14 @@ class Runner:
         The voters are all in this process and nobody else is answered meanwhile, so what they tell each other is heard by nobody
         outside before it is durable. A crash loses all of it or nothing: nobody remembers a signature that no guard holds.
         """
-        try:
-            with self.storage.together():
-                return carry_out(self.replica, self.storage, begin(), self.clock.now())
-        except DiskFailed as failure:
-            self.give_up(failure.refusal)
-            raise
+        with self.storage.together():
+            return carry_out(self.replica, self.storage, begin(), self.clock.now())
 
     def give_up(self, refusal: Rejected) -> None:
-        """End the process because the disk failed: memory may be ahead of it, and nothing more may be signed or answered."""
+        """End the process because the disk failed: memory may be ahead of it, and nothing more may be signed or answered.
+
+        Whoever lets work begin calls it: the loop and its timers, and the server for what is asked.
+        """
         if self._failure is None:
             self._failure = refusal
             self._halt(str(refusal))

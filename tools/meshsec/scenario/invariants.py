@@ -6,15 +6,15 @@ out until the story goes back to before it; the laws of single chains hold whate
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from meshsec.scenario.document import Watch
 from meshsec.world.base import World
 from meshsec.world.laws import laws_across
 from meshsec.world.sim import SimWorld
-from meshsec_core.app import build_machine
-from meshsec_core.kernel.crypto import verify
+from meshsec_core.app import MODULES
 from meshsec_core.runtime.law import Law
-from meshsec_sdk.mesh_file import genesis_of
+from meshsec_core.runtime.module import Module
 from meshsec_sdk.models import load_models
 
 FORK = "fault.fork"
@@ -70,12 +70,10 @@ class Invariants:
     def names(self) -> tuple[str, ...]:
         """Return the names of all laws of this mesh, those of single chains with their module."""
         spec = self.world.spec
-        found: dict[str, None] = {}
-        for chain in spec.chains:
-            genesis = genesis_of(spec, chain.name)
-            machine, _ = build_machine(genesis, load_models(genesis.models), verify)
-            found |= {f"{module.name}: {law}": None for module in machine.modules for law in module.laws}
-        return (*found, *(f"across chains: {law.name}" for law in laws_across(spec)))
+        models = load_models(sorted({link.model for link in spec.links})).values()
+        modules: list[Module[Any]] = [*MODULES, *(side for model in models for side in (model.provider, model.consumer))]
+        alone = (f"{module.name}: {law}" for module in modules for law in module.laws)
+        return (*alone, *(f"across chains: {law.name}" for law in laws_across(spec)))
 
     def _at_block(self) -> None:
         self.blocks += 1

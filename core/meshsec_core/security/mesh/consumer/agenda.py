@@ -9,9 +9,19 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from meshsec_core.kernel.store.overlay import Reader
-from meshsec_core.kernel.types import SECOND, LinkId
-from meshsec_core.runtime.module import Ctx
-from meshsec_core.security.mesh.consumer.state import AGENDA, GENESIS, PIPED, Agenda, Due, Link, get_link, live_links
+from meshsec_core.kernel.types import SECOND, Address, LinkId
+from meshsec_core.runtime.module import NOBODY, Ctx
+from meshsec_core.security.mesh.consumer.state import (
+    AGENDA,
+    GENESIS,
+    PIPED,
+    Agenda,
+    Due,
+    Link,
+    get_link,
+    live_links,
+    stake_account,
+)
 
 
 def touch(ctx: Ctx, link: LinkId) -> None:
@@ -21,10 +31,18 @@ def touch(ctx: Ctx, link: LinkId) -> None:
         _touch_others(ctx, link)
 
 
-def native_changed(ctx: Ctx) -> None:
-    """Note that native bonded stake has changed, for all links whose caps are measured by it."""
-    for name, link in live_links(ctx.store):
-        if link.params.caps.are_relative or GENESIS.get(ctx.store).local_floor_bps:
+def native_changed(ctx: Ctx, delegator: Address = NOBODY) -> None:
+    """Note that native bonded stake has changed, for all links whose caps are measured by it.
+
+    Args:
+        ctx: where it has changed.
+        delegator: whose stake it is, if it is one's; what links delegate themselves is not native.
+    """
+    links = live_links(ctx.store)
+    floor = links and GENESIS.get(ctx.store).local_floor_bps
+    measured = [name for name, link in links if floor or link.params.caps.are_relative]
+    if measured and delegator not in [ctx.module_account(stake_account(name)) for name, _ in links]:
+        for name in measured:
             _touch_one(ctx, name)
 
 

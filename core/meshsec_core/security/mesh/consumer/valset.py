@@ -51,9 +51,7 @@ PROVIDER_TOKENS = Denom("provider")
 
 def on_delegation_changing(ctx: Ctx, signal: DelegationChanging) -> None:
     """Have caps measured again that are parts of the native stake; what links delegate themselves is none of it."""
-    links = live_links(ctx.store)
-    if links and signal.delegator not in [ctx.module_account(stake_account(name)) for name, _ in links]:
-        agenda.native_changed(ctx)
+    agenda.native_changed(ctx, signal.delegator)
 
 
 def on_bonded(ctx: Ctx, signal: ValidatorBonded) -> None:
