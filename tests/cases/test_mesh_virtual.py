@@ -188,17 +188,37 @@ def test_a_change_of_the_share_cap_and_of_native_stake_shapes_power() -> None:
 
 def floored(**of_links: Any) -> tuple[MeshRig, list[Link]]:
     """Two providers of juno, which keeps 80 % of its power local; of the first 2,000,000 are lent, of the other 1,000,000."""
+    return capped(floor_bps=8_000, **of_links)
+
+
+def capped(floor_bps: int = 0, **of_links: Any) -> tuple[MeshRig, list[Link]]:
+    """The same with another floor."""
     rig = MeshRig()
     for name in ("osmo", "axelar"):
         rig.add(name, genesis={"mesh/provider": {"local_slash_bps": 1_000}}, alice=2_000_000)
     links = {"osmo-1": terms(**of_links), "axelar-1": terms(**of_links)}
-    rig.add("juno", genesis={"mesh/consumer": {"links": links, "local_floor_bps": 8_000}}, alice=1)
+    rig.add("juno", genesis={"mesh/consumer": {"links": links, "local_floor_bps": floor_bps}}, alice=1)
     opened = [rig.link(name, "juno") for name in ("osmo", "axelar")]
     rig.relay()
     for link, amount in zip(opened, (2_000_000, 1_000_000), strict=True):
         link.provider.send("alice", Bond(amount), StakeRemote(link.lent, link.validator(0), amount))
     rig.settle()
     return rig, opened
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_one_link_delegates_is_no_reason_for_another_to_measure_its_caps_again(first: int) -> None:
+    """Given two providers whose caps are parts of the native stake
+    When one of them asks a little back and the epoch has passed
+    Then nothing is due: virtual stake is not native
+    """
+    rig, links = capped(share_cap_bps=9_000)
+    juno, link = links[0].consumer, links[first]
+    before = link.virtual()
+    link.provider.send("alice", AskBack(link.lent, link.validator(0), 500))
+    rig.relay()
+    rig.block()
+    assert (link.virtual() - before, has_work(juno.state)) == (-500, False)
 
 
 def test_a_floor_for_local_power_binds_all_links_together() -> None:
