@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from meshsec_core.kernel.types import SECOND
+from meshsec_relayer.engine.client import TrustParams
 
-LONGEST = 7 * 86_400 * SECOND
-"""Longest jump between two client updates, nanoseconds: half of the default trusting period of 14 days.
+LONGEST = TrustParams().trusting_period // 2
+"""Longest jump between two client updates, nanoseconds: half of the trusting period that relayers give their clients, 7 days.
 
 Relayers refresh clients when a third has passed, so that a sixth is left over at the end of a jump.
 """
