@@ -35,7 +35,7 @@ from meshsec_core.runtime.law import hold
 from meshsec_core.runtime.module import Block, Ctx, Event, Machine, Module, Msg, View
 from meshsec_core.runtime.reading import Reader
 from meshsec_core.runtime.tx import ReadTx
-from meshsec_core.security.model import SecurityModel
+from meshsec_core.security.model import BAD_MODEL, SecurityModel
 
 GENESIS_VERSION = "genesis/version"
 UNKNOWN_MODULE = "genesis/unknown-module"
@@ -355,7 +355,7 @@ def build_machine(
 
     Raises:
         Rejected: `genesis/version`, `genesis/bad-value`; `genesis/unknown-model` for a model that is missing or of another
-            version.
+            version; `model/bad` for one that has the name of something else on the chain.
     """
     if genesis.version != VERSION:
         raise Rejected(GENESIS_VERSION, found=genesis.version, expected=VERSION)
@@ -365,6 +365,8 @@ def build_machine(
         model = models.get(name)
         if model is None or fingerprint(model) != version:
             raise Rejected(UNKNOWN_MODEL, model=name, version=version, known=", ".join(models))
+        if any(name in {module.name, *module.stores, *module.ports} for module in MODULES):
+            raise Rejected(BAD_MODEL, model=name, found=name, expected="a name that no module, store or port of the chain has")
         chosen.append(model)
     modules: tuple[Module[Any], ...] = (*MODULES, *(module for model in chosen for module in _modules(model)))
     return Machine(modules, prefix=genesis.prefix, denom=genesis.denom, verify=verify), tuple(chosen)

@@ -10,7 +10,8 @@ import pytest
 from distributions import install
 from meshsec import verbs
 from meshsec.cli.app import main
-from meshsec_core.app import fingerprint
+from meshsec_core.app import build_machine, fingerprint
+from meshsec_core.kernel.crypto import verify
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.runtime.module import Ctx, Module, Msg, View
 from meshsec_core.security.mesh import MESH
@@ -191,6 +192,16 @@ def test_a_model_that_reaches_into_what_is_not_its_own_is_refused(changes: dict[
     with pytest.raises(Rejected) as refusal:
         check(replace(model, **changes))  # type: ignore[arg-type]
     assert refusal.value.code == "model/bad"
+
+
+@pytest.mark.parametrize("name", ["bank", "staking", "ibc", "transfer"])
+def test_a_model_that_is_called_like_a_part_of_every_chain_does_not_come_to_lie_in_its_store(name: str) -> None:
+    model = SecurityModel(name, "a test", Module(f"{name}/provider", stores=(name,)), Module(f"{name}/consumer"))
+    check(model)
+    genesis = msgspec.structs.replace(genesis_of(topology("pair"), "osmosis"), models={name: fingerprint(model)})
+    with pytest.raises(Rejected) as refusal:
+        build_machine(genesis, {name: model}, verify)
+    assert (refusal.value.code, refusal.value.facts["model"]) == ("model/bad", name)
 
 
 def _asks_for_a_list(view: View, users: list[str]) -> None:
