@@ -58,6 +58,12 @@ def test_no_file_is_longer_than_can_be_read_at_once() -> None:
     assert long == []
 
 
+def test_no_two_files_of_tests_share_a_name() -> None:
+    """Pytest tells modules apart by it, and refuses to collect the second one when all tests run."""
+    names = [path.name for path in (architecture.ROOT / "tests").glob("*/test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize(
     ("rule", "source"),
     [
