@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-COMMAND = [sys.executable, "-m", "meshsec.cli"]
+COMMAND = [sys.executable, "-m", "meshsec"]
 
 DEADLINE_SECONDS = 60.0
 

@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 180
 @pytest.mark.slow
 def test_the_demo_agrees_to_the_unit_on_processes_and_leaves_nothing_behind() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "meshsec.cli", "demo", "--json"], capture_output=True, text=True, timeout=PATIENCE_SECONDS
+        [sys.executable, "-m", "meshsec", "demo", "--json"], capture_output=True, text=True, timeout=PATIENCE_SECONDS
     )
     assert (done.returncode, done.stderr) == (0, "")
     said = json.loads(done.stdout)

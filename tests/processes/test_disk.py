@@ -111,7 +111,7 @@ def test_a_relayer_that_may_not_write_where_it_is_told_to_says_so(tmp_path: Path
 
 
 def test_a_mesh_that_may_not_write_where_it_is_told_to_says_so() -> None:
-    command = ["meshsec.cli", "up", "pair", "--detach", "--dir", str(NOWHERE)]
+    command = ["meshsec", "up", "pair", "--detach", "--dir", str(NOWHERE)]
     assert refused(command) == (3, "up/bad-directory:")
 
 

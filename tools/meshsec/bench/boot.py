@@ -27,7 +27,7 @@ def measure(tries: int = 3) -> Iterator[Figure]:
     Args:
         tries: how many times over.
     """
-    helps = [seconds(_run, "-m", "meshsec.cli", "--help") for _ in range(3 * tries)]
+    helps = [seconds(_run, "-m", "meshsec", "--help") for _ in range(3 * tries)]
     yield figure("boot.help_ms", scaled(helps, MILLISECONDS), "ms")
     opened = [float(_run("-c", SIMULATE)) for _ in range(tries)]
     yield figure("boot.sim_ms", scaled(opened, MILLISECONDS), "ms")
@@ -40,9 +40,9 @@ def _up(mesh: str) -> float:
     with tempfile.TemporaryDirectory(prefix="meshsec-bench-") as folder:
         here = ("--dir", str(Path(folder) / "mesh"), "--json")
         try:
-            return seconds(_run, "-m", "meshsec.cli", "up", mesh, "--detach", "--port", "0", *here)
+            return seconds(_run, "-m", "meshsec", "up", mesh, "--detach", "--port", "0", *here)
         finally:
-            _run("-m", "meshsec.cli", "down", *here)
+            _run("-m", "meshsec", "down", *here)
 
 
 def _run(*arguments: str) -> str:

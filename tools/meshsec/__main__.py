@@ -1,4 +1,4 @@
-"""`python -m meshsec.cli`."""
+"""`python -m meshsec`."""
 
 import sys
 
