@@ -12,3 +12,9 @@ def duration(text: str) -> int | None:
     """Return nanoseconds for a text such as `21d` or `1500ms`, or None if it is not one."""
     found = _DURATION.fullmatch(text)
     return int(found[1]) * _UNITS[found[2]] if found else None
+
+
+def spelled(nanoseconds: int) -> str:
+    """Spell a duration in the largest unit that says it exactly, such as `90s`."""
+    unit = next(name for name, size in reversed(_UNITS.items()) if nanoseconds % size == 0)
+    return f"{nanoseconds // _UNITS[unit]}{unit}"

@@ -97,6 +97,7 @@ def test_the_chains_behind_bad_lines_are_told_until_they_are_mended() -> None:
     assert lines.bad == ()
     lines.worsen(Line("juno", percent=1))
     lines.worsen(Line("axelar", twice=1))
-    assert lines.bad == ("juno", "axelar")
+    lines.worsen(Line("osmosis", nanoseconds=1_500_000_000, within=120_000_000_000))
+    assert lines.bad == ("juno (1 % lost)", "axelar (1 % twice)", "osmosis (late by 1500ms, out of order within 2m)")
     lines.mend()
     assert lines.bad == ()

@@ -44,4 +44,5 @@ def test_every_fault_can_be_ordered_from_processes_and_survived() -> None:
             world.heal()
             world.settle()
             assert [chain.get("/v1/status")["faults"] for chain in world.chains.values()] == [[], []], kind
+            assert [each["faults"] for each in world.relayer("status").values()] == [[]], kind
             assert all(chain.get("/v1/status")["ready"] for chain in world.chains.values()), kind

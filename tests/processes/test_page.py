@@ -239,6 +239,6 @@ def test_what_is_broken_on_purpose_stands_on_its_card_until_it_is_healed(page: P
     world.fault("relayer-line", "relayer", chain="juno", twice=20)
     expect(card(page, "juno").locator(".broken")).to_have_text("slow: val-2")
     expect(card(page, "osmosis").locator(".broken")).to_have_count(0)
-    expect(page.locator(".relayer .broken")).to_have_text("line: juno")
+    expect(page.locator(".relayer .broken")).to_have_text("line: juno (20 % twice)")
     world.heal()
     expect(page.locator(".broken")).to_have_count(0)

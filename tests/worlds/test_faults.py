@@ -197,6 +197,26 @@ def test_a_censors_blocks_leave_an_account_out_and_others_take_it_in() -> None:
     assert rig.replica.receipt(tx_hash) is not None
 
 
+def test_a_chain_whose_validators_all_shun_what_waits_rests_after_a_turn_of_each_until_more_comes() -> None:
+    rig = Rig()
+    rig.blocks(4)
+    for name in NAMES:
+        rig.replica.fault("censor", name, {"address": names.address("alice", rig.chain.spec.names)})
+    assert not rig.replica.has_work
+    tx_hash = rig.send(5, 0)
+    for _ in NAMES:
+        assert rig.replica.has_work
+        rig.blocks(1)
+    assert not rig.replica.has_work
+    rig.send(5, 1)
+    assert rig.replica.has_work
+    rig.blocks(4)
+    assert not rig.replica.has_work
+    rig.chain.heal()
+    rig.blocks(1)
+    assert rig.replica.receipt(tx_hash) is not None
+
+
 def test_a_censor_lets_everybody_elses_transactions_pass() -> None:
     rig = Rig()
     rig.blocks(2)

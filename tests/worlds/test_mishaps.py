@@ -205,7 +205,7 @@ def test_a_relayer_says_what_it_was_told_to_do_wrong_until_it_is_healed() -> Non
         world.fault("relayer-stale-client", "relayer")
         world.fault("relayer-hold", "relayer")
         world.fault("relayer-pause", "relayer")
-        assert world.relayer("status")["main"]["faults"] == ["pause", "hold", "stale-client", "line: juno"]
+        assert world.relayer("status")["main"]["faults"] == ["pause", "hold", "stale-client", "line: juno (10 % twice)"]
         world.heal()
         assert world.relayer("status")["main"]["faults"] == []
 

@@ -62,8 +62,8 @@ class Replica:
         self.generations, self.abandoned = generations(storage), Abandoned(storage, app.genesis.chain_id)
         self._pool = EvidencePool(storage, app.machine.verify, self.history.validators, self._time_of, self.history.signed_header)
         self._height: Height | None = None
-        self._logged = 0
-        self._proof_due = 0
+        self._logged = self._proof_due = 0
+        self._in_vain = 0  # blocks in a row that took nothing of what waited
         self.voters = tuple(Voter.of(name, key, storage) for name, key in sorted(keys.items()))
         self.network = Network(self.voters)
 
@@ -124,7 +124,9 @@ class Replica:
         """
         if self.abandoned:
             self.abandoned.check(self.app.reader.read(raw).msgs)
-        return self._mempool.add(raw)
+        found = self._mempool.add(raw)
+        self._in_vain = 0
+        return found
 
     def accuse(self, evidence: Evidence) -> list[Effect]:
         """Let evidence wait for a block; what waits or was carried already changes nothing.
@@ -292,6 +294,7 @@ class Replica:
         for voter in self.voters:
             voter.turn(self._tip.height + 1)
         self._mempool.update(block.txs)
+        self._in_vain = self._in_vain + 1 if len(self._mempool) and not block.txs else 0
         if executed.results.receipts or self._announces(executed):
             self._proof_due = self._tip.height + 1
         return [Persist(tuple(rows)), Committed(self._tip.height)]
@@ -329,11 +332,12 @@ class Replica:
 
     @property
     def has_work(self) -> bool:
-        """Whether a block is due: for transactions, evidence, a proof, a validator-set change, or a model."""
+        """Whether a block is due: for what waits, unless as many proposers have shunned it, a proof, a new set, or a model."""
         sets = (self._tip.last_validators, self._tip.validators, self._tip.next_validators)
         changing = any(members.hash != sets[0].hash for members in sets)
         due = self._proof_due > self._tip.height or changing or self.app.has_work
-        return due or len(self._mempool) > 0 or len(self._pool) > 0
+        wanted = len(self._mempool) > 0 and self._in_vain < len(sets[1].validators)
+        return due or wanted or len(self._pool) > 0
 
     @property
     def waiting(self) -> int:

@@ -113,7 +113,7 @@ class Controls:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """What has been broken on purpose, and where: `line: juno`."""
+        """What has been broken on purpose, and where: `line: juno (30 % lost)`."""
         standing = {
             "pause": self.paused,
             "hold": self.held,
@@ -123,8 +123,7 @@ class Controls:
             "drop": self.dropped,
             "stale-client": self.neglects,
         }
-        bad = self.lines.bad
-        return tuple(kind for kind, there in standing.items() if there) + ((f"line: {', '.join(bad)}",) if bad else ())
+        return tuple(kind for kind, there in standing.items() if there) + tuple(f"line: {bad}" for bad in self.lines.bad)
 
     @property
     def halted(self) -> bool:

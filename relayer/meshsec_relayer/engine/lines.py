@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from meshsec_core.kernel.crypto import sha256
 from meshsec_relayer.engine.boundary import Ask, Line, Reply
+from meshsec_sdk.quantities import spelled
 
 SILENCE = Reply(0, None)
 
@@ -36,8 +37,8 @@ class Lines:
 
     @property
     def bad(self) -> tuple[str, ...]:
-        """The chains to which lines are bad."""
-        return tuple(self._bad)
+        """The chains to which lines are bad, and what is wrong with each: `juno (30 % lost, late by 2s)`."""
+        return tuple(f"{chain} ({_wrongs(line)})" for chain, line in self._bad.items())
 
     def send(self, asks: Sequence[Ask], now: int) -> list[Ask]:
         """Return what leaves now, of new requests and of those that wait."""
@@ -85,6 +86,14 @@ class Lines:
         lost, self._lost = self._lost, []
         for number in lost:
             answer(number, SILENCE)
+
+
+def _wrongs(line: Line) -> str:
+    said = [f"{line.percent} % lost"] if line.percent else []
+    said += [f"{line.twice} % twice"] if line.twice else []
+    said += [f"late by {spelled(line.nanoseconds)}"] if line.nanoseconds else []
+    said += [f"out of order within {spelled(line.within)}"] if line.within else []
+    return ", ".join(said) or "good"
 
 
 def _draw(line: Line, number: int, what: str = "") -> int:

@@ -78,7 +78,7 @@ class StatusReport(msgspec.Struct, frozen=True):
     waits_for: tuple[str, ...]
     """Chains whose next block it waits for."""
     faults: tuple[str, ...]
-    """What has been broken on purpose, such as `pause` or `line: juno`."""
+    """What has been broken on purpose, such as `pause` or `line: juno (30 % lost)`."""
 
 
 class PacketReport(msgspec.Struct, frozen=True):

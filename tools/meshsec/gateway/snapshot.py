@@ -129,7 +129,7 @@ class RelayerNow(msgspec.Struct, frozen=True):
     packets: tuple[PacketReport, ...] = ()
     """The first of them."""
     faults: tuple[str, ...] = ()
-    """What has been broken on purpose, such as `pause` or `line: juno`."""
+    """What has been broken on purpose, such as `pause` or `line: juno (30 % lost)`."""
 
 
 class Glance(msgspec.Struct, frozen=True):
