@@ -208,7 +208,7 @@ def _value(param: Param, value: Any) -> Any:
                 return text
         case _:
             return value
-    raise Rejected(BAD_VALUE, parameter=param.name, found=text[:100], expected=f"{param.kind}: {param.help}")
+    raise Rejected(BAD_VALUE, parameter=param.name, found=text[:100], expected=f"{param.kind}: {param.help}".removesuffix(": "))
 
 
 def _messages(names: tuple[str, ...]) -> list[type[Msg]]:
