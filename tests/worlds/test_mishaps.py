@@ -94,11 +94,12 @@ def test_a_state_that_nobody_reaches_is_signed_beside_the_chain_and_the_chain_go
         before = world.juno.balance("erin")
         said = world.fault("lunatic", "juno", validators="val-0, val-1, val-2", address="erin", amount="9000000000")
         assert said == {"branch": "juno~lunatic"}
+        assert world.juno.get("/v1/status")["faults"] == ["fork: lunatic"]
         assert (world.chain("juno~lunatic").balance("erin"), world.juno.balance("erin")) == (9_000_000_000, before)
         signed = world.chain("juno~lunatic").get(f"/v1/commits/{world.chain('juno~lunatic').height}")["signed_header"]["commit"]
         assert sum(int(each["flag"]) == 2 for each in signed["signatures"]) == 3
         ends_well(world)
-        assert world.branches == {}
+        assert (world.branches, world.juno.get("/v1/status")["faults"]) == ({}, [])
 
 
 @pytest.mark.parametrize("kind", ["relayer-pause", "relayer-hold"])

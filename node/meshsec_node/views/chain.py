@@ -61,7 +61,7 @@ def status(node: Node, request: Request) -> Reply:  # noqa: ARG001
             "models": dict(replica.genesis.models),
             "ready": not reasons,
             "reasons": reasons,
-            "faults": replica.network.faults,
+            "faults": [*replica.network.faults, *(f"fork: {name}" for name in node.branches)],
         }
     )
 
