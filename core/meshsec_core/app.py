@@ -31,7 +31,7 @@ from meshsec_core.modules.slashing import SLASHING
 from meshsec_core.modules.staking.module import STAKING
 from meshsec_core.modules.staking.state import active_powers
 from meshsec_core.runtime.genesis import UNKNOWN_MODEL, VERSION, Genesis, check
-from meshsec_core.runtime.law import hold
+from meshsec_core.runtime.law import hold_alone
 from meshsec_core.runtime.module import Block, Ctx, Event, Machine, Module, Msg, View
 from meshsec_core.runtime.reading import Reader
 from meshsec_core.runtime.tx import ReadTx
@@ -181,9 +181,8 @@ class App:
             read = self.reader.read(raw)
             overlay = Overlay(self._check)
             authenticate(Ctx(overlay, self._next_block(), self.machine, read.tx.signer), read)
-            if (
-                not again
-            ):  # behind the sequence: a transaction that a block holds already is told so, and not that it is redundant
+            if not again:
+                # behind the sequence: a transaction that a block holds already is told so, and not that it is redundant
                 refuse_redundant(self.state, read.msgs)
         except Rejected:
             self.reader.forget(sha256(raw))
@@ -339,9 +338,7 @@ class App:
         Raises:
             InvariantViolated: a law does not hold.
         """
-        for module in self.machine.modules:
-            for name, law in module.laws.items():
-                hold(name, law, self.view())
+        hold_alone(self.view())
 
 
 def _refused(tx_hash: str, height: int, index: int, refusal: Rejected) -> Receipt:

@@ -37,3 +37,14 @@ def hold(name: str, check: Callable[[T], None], seen: T) -> None:
         raise InvariantViolated(f"the law `{name}` does not hold: {broken}") from broken
     except Exception as error:
         raise InvariantViolated(f"the law `{name}` cannot be checked: {told(error)}") from error
+
+
+def hold_alone(view: View) -> None:
+    """Check every law of a chain's modules on its state.
+
+    Raises:
+        InvariantViolated: one does not hold.
+    """
+    for module in view.machine.modules:
+        for name, law in module.laws.items():
+            hold(name, law, view)

@@ -11,7 +11,7 @@ from meshsec_core.ibc.laws import LAWS
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.crypto import verify
 from meshsec_core.kernel.types import ChainId
-from meshsec_core.runtime.law import Law, hold
+from meshsec_core.runtime.law import Law, Views, hold, hold_alone
 from meshsec_core.runtime.module import View
 from meshsec_sdk.mesh_file import MeshSpec, genesis_of
 from meshsec_sdk.models import load_models
@@ -62,11 +62,17 @@ def check_laws(
         InvariantViolated: a law does not hold.
         Rejected: a chain does not answer.
     """
-    views = {ChainId(chain.names.chain_id): read_view(spec, genesis_time, chain) for chain in chains.values()}
+    hold_all(spec, {ChainId(chain.names.chain_id): read_view(spec, genesis_time, chain) for chain in chains.values()}, across)
+
+
+def hold_all(spec: MeshSpec, views: Views, across: Callable[[Law], bool]) -> None:
+    """Check every law of every chain's modules, and those across chains that are chosen, on what is seen of all chains.
+
+    Raises:
+        InvariantViolated: a law does not hold.
+    """
     for view in views.values():
-        for module in view.machine.modules:
-            for name, law in module.laws.items():
-                hold(name, law, view)
+        hold_alone(view)
     for each in filter(across, laws_across(spec)):
         hold(each.name, each.check, views)
 

@@ -17,14 +17,14 @@ from meshsec.world.base import STUCK, Named, World
 from meshsec.world.chain import FORK, Chain, Transport
 from meshsec.world.chance import States
 from meshsec.world.jumps import jumps
-from meshsec.world.laws import laws_across
+from meshsec.world.laws import hold_all
 from meshsec.world.sim_chain import SimChain
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND, ChainId
 from meshsec_core.replica.generations import compare, cross_over, marks_above
 from meshsec_core.replica.storage import MemoryStorage, PowerCut
-from meshsec_core.runtime.law import Law, hold
+from meshsec_core.runtime.law import Law
 from meshsec_node.views import txs
 from meshsec_node.views.local import LocalTransport
 from meshsec_relayer.courier import Courier
@@ -280,12 +280,8 @@ class SimWorld(World):
 
     def check_laws(self, across: Callable[[Law], bool] = lambda _: True) -> None:
         """Check every law of every chain's modules, and those across chains that are chosen."""
-        views = {}
-        for name, node in self.nodes.items():
-            node.replica.app.check_laws()
-            views[ChainId(self.chains[name].names.chain_id)] = node.replica.view()
-        for law in filter(across, laws_across(self.spec)):
-            hold(law.name, law.check, views)
+        views = {ChainId(self.chains[name].names.chain_id): node.replica.view() for name, node in self.nodes.items()}
+        hold_all(self.spec, views, across)
 
     def digest(self) -> str:
         """Return a hash over all blocks and events of all chains: equal for equal seeds and inputs."""
