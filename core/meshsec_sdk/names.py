@@ -75,6 +75,11 @@ def is_validator_name(text: str) -> bool:
     return re.fullmatch(VALIDATOR_NAME, text) is not None
 
 
+def listed(text: str) -> list[str]:
+    """Return the names that a text lists, such as `val-0, val-1`."""
+    return text.replace(" ", "").split(",")
+
+
 def chain_name(name: str) -> ChainName:
     """Return prefix and coin of a chain; a name that is not in the list gets its letters as prefix and `u<name>` as coin."""
     for known in CHAINS:

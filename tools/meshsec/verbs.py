@@ -23,6 +23,7 @@ from meshsec_core.runtime.module import Module, Msg
 from meshsec_relayer.orders import ORDERS
 from meshsec_sdk.located import suggestion
 from meshsec_sdk.models import load_models, model_names
+from meshsec_sdk.names import listed
 from meshsec_sdk.quantities import duration
 
 UNKNOWN_VERB = "verbs/unknown"
@@ -345,7 +346,7 @@ ACTIONS: tuple[Verb, ...] = (
             Param("chain", "text", "such as `juno`"),
             Param("groups", "text", "such as `val-0,val-1|val-2,val-3`; whoever is in none forms a last group"),
         ),
-        act=lambda w, a: w.partition(a["chain"], [group.split(",") for group in a["groups"].replace(" ", "").split("|")]),
+        act=lambda w, a: w.partition(a["chain"], [listed(group) for group in a["groups"].split("|")]),
     ),
     Verb(
         "fault.fork",
@@ -356,9 +357,7 @@ ACTIONS: tuple[Verb, ...] = (
             Param("name", "text", "the branch is called `<chain>~<name>`; `fork` if left out", required=False),
             Param("late", "flag", "decide the branch's first block in a later round than the chain's", required=False),
         ),
-        act=lambda w, a: w.fork(
-            a["chain"], a["validators"].replace(" ", "").split(","), a.get("name", "fork"), late=a.get("late", False)
-        ),
+        act=lambda w, a: w.fork(a["chain"], listed(a["validators"]), a.get("name", "fork"), late=a.get("late", False)),
     ),
     Verb("fork.end", "Forget a branch.", _BRANCH, act=lambda w, a: w.end_fork(a["branch"])),
     Verb(

@@ -140,7 +140,7 @@ def _crash_before_commit(world: "World", target: str, given: Blocks) -> None:
 
 
 def _lunatic(world: "World", target: str, given: Lunacy) -> dict[str, str]:
-    branch = world.fork(world.own_chain(target).name, given.validators.replace(" ", "").split(","), given.name)
+    branch = world.fork(world.own_chain(target).name, names.listed(given.validators), given.name)
     world.set_balance(branch.name, given.address, given.amount)
     return {"branch": branch.name}
 
