@@ -1,7 +1,7 @@
 """The OpenAPI document, written from the table of routes and from what modules and models declare, when somebody asks for it."""
 
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,6 +18,9 @@ from meshsec_sdk.documents import in_path, spell, whole
 from meshsec_sdk.schemas.table import SHAPES
 
 _REF = "#/components/schemas/{model}"
+DOCUMENTS = 4
+"""Remembered at a time: of a chain and its branches. Every revert makes a machine of its own, and a document of it."""
+
 _ANSWER_REF = "#/components/schemas/query.{name}"
 """Types of answers have a name space of their own: any model may call one `Account`."""
 
@@ -38,7 +41,7 @@ _MEANT: dict[Any, str] = {
 }
 
 
-@cache
+@lru_cache(DOCUMENTS)
 def document(title: str, machine: Machine) -> dict[str, Any]:
     """Return the document of one chain."""
     _, definitions = models_json_schema([(kind, "serialization") for kind in SHAPES.values()], ref_template=_REF)

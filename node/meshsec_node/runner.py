@@ -240,8 +240,7 @@ class Runner:
         self.replica.halted = reason
         self._log.error("halted", height=self.replica.height, reason=reason)
         self._waiting.disappoint(Rejected(HALTED, reason=reason))
-        self._waiting.tell()
-        self._wake.set()
+        self._publish()
 
     def _committed(self, height: int) -> None:
         self._ordered = max(0, self._ordered - 1)
@@ -254,6 +253,9 @@ class Runner:
             for event in results.events:
                 self._log.debug(event.type, height=height, **{f"at_{name}": text for name, text in event.attributes})
         self._log.debug("block", height=height)
+        self._publish()
+
+    def _publish(self) -> None:
         self._waiting.tell()
         self._wake.set()
 
@@ -335,8 +337,7 @@ class Runner:
         self._waiting.disappoint(Rejected(REVERTED, generation=self.replica.generation))
         self.clock.offset = offset
         self._ordered, self._rests_until, self._begun = 0, 0.0, self._loop.time()
-        self._waiting.tell()
-        self._wake.set()
+        self._publish()
 
     def _pin(self) -> None:
         """Let the chain forget no block above a snapshot: a revert must know what it gives up."""

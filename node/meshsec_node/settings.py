@@ -7,7 +7,7 @@ import msgspec
 
 from meshsec_core.kernel.errors import Rejected
 from meshsec_core.kernel.types import SECOND
-from meshsec_core.replica.pruning import Keep
+from meshsec_core.replica.pruning import KEEP, Keep
 from meshsec_core.runtime.genesis import Genesis
 from meshsec_sdk.settings import Serving, read_settings
 
@@ -40,9 +40,9 @@ class Settings(Serving, frozen=True, forbid_unknown_fields=True):
     """Longest pause between blocks in auto mode."""
     development: bool = False
     """Sign with development keys and take orders under `/v1/dev`."""
-    keep_states: int = 1_000
+    keep_states: int = KEEP.states
     """How many past states can be proven."""
-    keep_blocks: int = 0
+    keep_blocks: int = KEEP.blocks
     """How many blocks stay, at least as many as states; 0 keeps all."""
     clock_offset: int = 0
     """Logical time minus wall time at the first start; later the stored one holds."""

@@ -90,7 +90,7 @@ class SqliteStorage:
         """
         found = cls._in_memory(path)
         try:
-            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as file:
+            with closing(_saved(path)) as file:
                 file.backup(found._base)
             found._check_version()
         except sqlite3.Error as error:
@@ -101,7 +101,7 @@ class SqliteStorage:
     def peek(path: Path, table: Table, key: bytes) -> bytes | None:
         """Return one row's value of a file that `save` wrote, or None if it is not there or cannot be read."""
         try:
-            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as file:
+            with closing(_saved(path)) as file:
                 row = file.execute(f"SELECT value FROM {table} WHERE key = ?", (key,)).fetchone()
         except sqlite3.Error:
             return None
@@ -265,6 +265,11 @@ class SqliteStorage:
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of the lock."""
         self._base.close()
+
+
+def _saved(path: Path) -> sqlite3.Connection:
+    """Open a file that `save` wrote, and that nothing changes."""
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
 
 
 def _refusal(path: Path, error: sqlite3.Error) -> Rejected:

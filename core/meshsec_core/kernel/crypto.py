@@ -50,18 +50,22 @@ class MemoVerifier:
 
     def __call__(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
         """Answer from the memo, or verify and remember."""
-        verdict = self._verdicts.get(_digest(public_key, message, signature))
+        digest = _digest(public_key, message, signature)
+        verdict = self._verdicts.get(digest)
         if verdict is None:
             verdict = self._check(public_key, message, signature)
-            self.remember((public_key, message, signature), verdict)
+            self._keep(digest, verdict)
         return verdict
 
     def remember(self, question: tuple[bytes, bytes, bytes], verdict: bool) -> None:
         """Take over a verdict that was found elsewhere, such as on another thread, for the full question."""
+        self._keep(_digest(*question), verdict)
+
+    def _keep(self, digest: bytes, verdict: bool) -> None:
         if len(self._verdicts) >= self._capacity:
             for old in list(self._verdicts)[: self._capacity // 2]:
                 del self._verdicts[old]
-        self._verdicts[_digest(*question)] = verdict
+        self._verdicts[digest] = verdict
 
 
 def _digest(public_key: bytes, message: bytes, signature: bytes) -> bytes:

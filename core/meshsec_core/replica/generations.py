@@ -200,7 +200,7 @@ def marks_above(chain_id: str, storage: Storage, height: int) -> Iterator[bytes]
         if commit is not None:
             yield commit.block_id.hash
     for key, _ in storage.scan(Table.STRAYS, after=height_key(height + 1)):
-        yield key.removeprefix(key[:HEIGHT_BYTES])
+        yield key[HEIGHT_BYTES:]
     for _, raw in storage.scan(Table.WAL):
         entry = read_log(raw)
         if isinstance(entry, Deliver):

@@ -11,6 +11,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from meshsec_core.kernel.crypto import sha256
+from meshsec_core.kernel.store import state
 from meshsec_core.kernel.wire.proto import decode
 from meshsec_core.kernel.wire.tendermint import Block
 from meshsec_core.replica.storage import Storage, Table, Write, height_key
@@ -27,7 +28,7 @@ OF_A_HEIGHT = (Table.BLOCKS, Table.COMMITS, Table.RESULTS, Table.SETS)
 class Keep(NamedTuple):
     """How much of its past a chain keeps."""
 
-    states: int = 1_000
+    states: int = state.KEEP
     """How many states answer reads and proofs."""
     blocks: int = 0
     """How many blocks stay, at least as many as states, whose proofs need their headers; 0 keeps all."""

@@ -15,9 +15,10 @@ from meshsec_core.kernel.errors import InvariantViolated
 from meshsec_core.kernel.types import Address
 from meshsec_sdk.client import Client
 from meshsec_sdk.mesh_file import genesis_of, topology
+from meshsec_sdk.names import chain_name
 
 CHAIN = "osmosis"
-PREFIX = topology("pair").chain(CHAIN).names.prefix
+PREFIX = chain_name(CHAIN).prefix
 
 
 def prepare(folder: Path, coins: Mapping[Address, int]) -> Path:
