@@ -17,6 +17,7 @@ from meshsec_core.kernel.types import SECOND, Address, ChainId, Denom, Validator
 from meshsec_core.modules import bank
 from meshsec_core.modules.staking import state as staking
 from meshsec_core.runtime.genesis import Genesis, GenesisValidator
+from meshsec_core.runtime.law import hold_alone
 from meshsec_core.runtime.module import Block, Ctx, Event, Machine, Misbehaviour, Module, Msg, View, VoteSeen
 
 GENESIS_TIME = 1_700_000_000 * SECOND
@@ -153,10 +154,7 @@ class Chain:
         for module in reversed(self.machine.modules):
             if module.end_block is not None:
                 module.end_block(ctx)
-        view = View(ended, self.machine, ctx.height, ctx.time)
-        for module in self.machine.modules:
-            for law in module.laws.values():
-                law(view)
+        hold_alone(View(ended, self.machine, ctx.height, ctx.time))
 
     def balance(self, name: str, denom: str | None = None) -> int:
         """Return what an account holds of the chain's own coin, or of another."""

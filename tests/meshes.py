@@ -6,7 +6,7 @@ from typing import Any
 
 from meshsec.world.base import World
 from meshsec.world.chain import Branch, Chain, Receipt
-from meshsec.world.laws import laws_across
+from meshsec.world.laws import hold_all
 from meshsec.world.sim import SimWorld
 from meshsec_core.kernel import codec
 from meshsec_core.kernel.store.overlay import Reader
@@ -123,8 +123,4 @@ class Watched(SimWorld):
 
     def check_what_always_holds(self) -> None:
         views = {node.replica.genesis.chain_id: node.replica.view() for node in self.nodes.values()}
-        for node in self.nodes.values():
-            node.replica.app.check_laws()
-        for law in laws_across(self.spec):
-            if law.always and not self.forked:
-                law.check(views)
+        hold_all(self.spec, views, lambda law: law.always and not self.forked)

@@ -31,7 +31,6 @@ from meshsec_core.modules.slashing import SLASHING
 from meshsec_core.modules.staking.module import STAKING
 from meshsec_core.modules.staking.state import active_powers
 from meshsec_core.runtime.genesis import UNKNOWN_MODEL, VERSION, Genesis, check
-from meshsec_core.runtime.law import hold_alone
 from meshsec_core.runtime.module import Block, Ctx, Event, Machine, Module, Msg, View
 from meshsec_core.runtime.reading import Reader
 from meshsec_core.runtime.tx import ReadTx
@@ -331,14 +330,6 @@ class App:
     def has_work(self) -> bool:
         """Whether a model, or a forger, waits for a further block."""
         return bool(self._forged) or any(model.has_work(self.state) for model in self.models)
-
-    def check_laws(self) -> None:
-        """Check every law of every module on the committed state.
-
-        Raises:
-            InvariantViolated: a law does not hold.
-        """
-        hold_alone(self.view())
 
 
 def _refused(tx_hash: str, height: int, index: int, refusal: Rejected) -> Receipt:

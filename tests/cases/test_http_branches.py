@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from meshsec_core.runtime.law import hold_alone
 from meshsec_node.runner import Runner
 from meshsec_node.settings import BlockMode
 from served import over_http, serve
@@ -136,7 +137,7 @@ def test_a_balance_is_set_by_the_faucet_on_a_chain_and_by_forgery_on_a_branch() 
             assert await set_balance(0, there) == (202, "")
             assert "uosmo" not in (await http.get(f"{there}/v1/accounts/dave")).json()["balances"]
             assert await held(http, "dave") == before + 7
-            runner.branches["fork"].replica.app.check_laws()
+            hold_alone(runner.branches["fork"].replica.view())
 
             stranger = (await http.get("/v1/accounts/erin")).json()["address"]
             assert await set_balance(1, address=stranger) == (422, "dev/not-a-name")

@@ -12,6 +12,7 @@ from meshsec_core.kernel.wire.hashes import evidence_id, header_hash
 from meshsec_core.kernel.wire.tendermint import LightBlock, LightClientAttackEvidence, encode_evidence
 from meshsec_core.modules.bank import Send
 from meshsec_core.modules.staking.state import Validator, get_validator
+from meshsec_core.runtime.law import hold_alone
 from meshsec_core.runtime.tx import make_tx
 from meshsec_node.views import LocalTransport
 from meshsec_sdk import names
@@ -214,7 +215,7 @@ def test_a_chain_whose_whole_set_is_guilty_goes_on_with_it() -> None:
         assert (found.tokens, found.jailed, found.tombstoned) == (95_000_000, True, True)
     assert len(fork.main.replica.tip.validators) == 4
     assert fork.main.reasons() == []
-    fork.main.replica.app.check_laws()
+    hold_alone(fork.main.replica.view())
 
 
 def test_two_proofs_of_one_fault_slash_once() -> None:
